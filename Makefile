@@ -1,0 +1,41 @@
+# Every target makes .venv first, where it is missing or stale (make_env.py); nothing else has to be installed.
+#   make nvfp4 ARGS="--gpu=0"    pytest arguments      make env FLAVOUR=cpu    vLLM's CPU build on a machine with a GPU
+#   make test PYTHON=python3.12  another interpreter   make lock ARGS=--upgrade
+PYTHON ?= python3
+ARGS ?=
+FLAVOUR ?=
+BIN := .venv/bin
+
+.PHONY: help nvfp4 test unit lint env lock clean
+
+help:
+	@echo "make nvfp4   gate the NVFP4 checkpoints: pytest -m nvfp4"
+	@echo "make test    lint, and every test that this machine can run"
+	@echo "make unit    the harness's own tests that boot no server"
+	@echo "make lint    ruff and mypy"
+	@echo "make env     .venv alone"
+	@echo "make lock    resolve pyproject.toml into constraints/"
+	@echo "make clean   remove .venv and the caches; records and baselines stay"
+
+nvfp4: env
+	$(BIN)/pytest -m nvfp4 $(ARGS)
+
+test: lint
+	$(BIN)/pytest $(ARGS)
+
+unit: env
+	$(BIN)/pytest -m "not server" $(ARGS) tests_fixtures
+
+lint: env
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+env:
+	@$(PYTHON) make_env.py $(FLAVOUR)
+
+lock:
+	@$(PYTHON) make_env.py lock $(ARGS)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

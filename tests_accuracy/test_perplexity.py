@@ -1,0 +1,15 @@
+"""Is the text as likely to the checkpoint as to its BF16 original?"""
+
+from pathlib import Path
+
+import pytest
+
+from fixtures.gate import Gate
+from fixtures.measure import measure_text_loss
+from fixtures.server import Server
+from fixtures.suites import TextSuite
+
+
+@pytest.mark.server
+def test_perplexity_recovers(server: Server, text_suite: TextSuite, tokenizer: Path, gate: Gate) -> None:
+    gate(measure_text_loss(server, text_suite, tokenizer))

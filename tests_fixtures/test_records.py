@@ -1,0 +1,118 @@
+"""Records: whole or not at all, finite, and readable by those who know fewer keys."""
+
+import json
+import math
+import os
+import stat
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+import pytest
+
+from fixtures import records
+from fixtures.errors import MeasurementError
+from fixtures.records import Answers, Measurement, TextLoss, Verdict
+from tests_fixtures.examples import answers, text_loss
+
+
+def names(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise OSError("no space left on device")
+
+
+@pytest.mark.parametrize("dies_in", ["fsync", "chmod", "replace"])
+def test_a_write_that_dies_leaves_the_old_file_and_nothing_beside_it(dies_in: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "one.json"
+    path.write_bytes(b"old")
+    if dies_in == "replace":
+        monkeypatch.setattr(Path, "replace", _refuse)
+        monkeypatch.setattr(os, "replace", _refuse)
+    else:
+        monkeypatch.setattr(os, dies_in, _refuse)
+    with pytest.raises(OSError, match="no space left"):
+        records.write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["one.json"]
+
+
+def test_a_write_makes_its_folders_and_a_file_that_others_may_read(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "one.json"
+    records.write_whole(path, b"first")
+    records.write_whole(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert names(path.parent) == ["one.json"]
+
+
+@pytest.mark.parametrize("measured", [text_loss(), answers()], ids=["text_loss", "answers"])
+def test_a_record_comes_back_as_it_was_written_and_as_its_kind(measured: Measurement, tmp_path: Path) -> None:
+    path = records.write_record(tmp_path, measured)
+    assert path == tmp_path / "reference" / "bf16" / f"{measured.suite}.json"
+    read = records.read_measurement(path)
+    assert type(read) is type(measured)
+    assert read == measured
+
+
+def test_the_kind_decides_what_a_record_is_not_its_fields() -> None:
+    raw = json.loads(records.encode(answers()))
+    assert raw["kind"] == "answers"
+    raw["kind"] = "text_loss"
+    with pytest.raises(MeasurementError, match=r"here is no usable record: .*`documents`"):
+        records.decode(json.dumps(raw).encode(), Measurement, "here")  # type: ignore[arg-type]  # a union is no type to mypy
+    raw["kind"] = "smells"
+    with pytest.raises(MeasurementError, match=r"here is no usable record: .*'smells'"):
+        records.decode(json.dumps(raw).encode(), Measurement, "here")  # type: ignore[arg-type]  # as above
+
+
+def test_readers_ignore_keys_that_they_do_not_know() -> None:
+    raw = json.loads(records.encode(text_loss()))
+    raw["mood"] = raw["provenance"]["moon"] = raw["documents"][0]["top_k"] = {"new": [1]}
+    assert records.decode(json.dumps(raw).encode(), TextLoss, "here") == text_loss()
+
+
+def test_a_verdict_lies_beside_its_record(tmp_path: Path) -> None:
+    verdict = Verdict(
+        verdict="pass", family="f", checkpoint="c", suite="s", unit="points", reason="good", interval=(-1.0, 0.5), tolerance=2.0
+    )
+    path = records.write_record(tmp_path, verdict)
+    assert path == tmp_path / "f" / "c" / "s.verdict.json"
+    assert records.decode(path.read_bytes(), Verdict, "here") == verdict
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_refused_with_its_place(bad: float, tmp_path: Path) -> None:
+    measured = text_loss(nll_sums=[20.0, 30.0, bad])
+    with pytest.raises(MeasurementError, match=r"not finite at \.documents\[2\]\.nll_sum is not written"):
+        records.write_record(tmp_path, measured)
+    assert names(tmp_path) == []
+
+
+def test_the_first_place_that_is_not_finite_is_found_in_a_table_as_well() -> None:
+    measured = msgspec.structs.replace(answers(), by_group={"add": 0.5, "count": math.nan})
+    with pytest.raises(MeasurementError, match=r"\.by_group\.count"):
+        records.encode(measured)
+
+
+def test_a_record_is_laid_out_for_review_an_entry_a_line() -> None:
+    lines = records.encode(answers("+-")).decode().splitlines()
+    assert sum('"id":"q' in line.replace(" ", "") for line in lines) == 2
+    assert lines[0] == "{"
+    assert lines[-1] == "}"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"kind": "answers"}'])
+def test_a_broken_file_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_bytes(content)
+    with pytest.raises(MeasurementError, match=r"broken\.json is no usable record"):
+        records.read_measurement(path)
+
+
+def test_records_are_frozen() -> None:
+    measured: Answers = answers()
+    with pytest.raises(AttributeError, match="immutable"):
+        measured.accuracy = 1.0  # type: ignore[misc]  # the point of the test
