@@ -174,24 +174,28 @@ MISTAKES = {
     "no points at all": (
         "accuracy_points = 1.0",
         "accuracy_points = 0",
-        "tolerance of small/fp8: accuracy_points is 0.0; it must be above 0",
+        "[tolerance] fp8: accuracy_points is 0.0; it must be above 0 and finite",
     ),
-    "negative points": ("points = 4.0", "points = -4.0", "tolerance of small/nvfp4: accuracy_points is -4.0; it must be above 0"),
-    "points that are no number": ("points = 4.0", "points = nan", "tolerance of small/nvfp4: accuracy_points is nan; it must be above 0"),
+    "negative points": ("points = 4.0", "points = -4.0", "tolerance.nvfp4 of family small: accuracy_points is -4.0; it must be above 0"),
+    "points that are no number": (
+        "points = 4.0",
+        "points = nan",
+        "tolerance.nvfp4 of family small: accuracy_points is nan; it must be above 0",
+    ),
     "a ratio of one": (
         "perplexity_ratio = 1.05",
         "perplexity_ratio = 1.0",
-        "tolerance of small/nvfp4: perplexity_ratio is 1.0; it must be above 1",
+        "[tolerance] nvfp4: perplexity_ratio is 1.0; it must be above 1",
     ),
     "a speed ratio of one": (
         "perplexity_ratio = 1.05",
         "decode_tps_ratio = 1.0",
-        "tolerance of small/nvfp4: decode_tps_ratio is 1.0; it must lie between 0 and 1",
+        "[tolerance] nvfp4: decode_tps_ratio is 1.0; it must lie between 0 and 1",
     ),
     "no speed-up": (
         "{ cpu = 0.4 }",
         "{ cpu = 0.0 }",
-        "tolerance of small/fp8: speedup_over_bf16 on cpu is 0.0; it must be above 0",
+        "[tolerance] fp8: speedup_over_bf16 on cpu is 0.0; it must be above 0",
     ),
     "a text for a number": ("max_model_len = 512", 'max_model_len = "512"', "$.family[0].checkpoint[1].serve.max_model_len"),
     "a text for a list": ('suites = ["reference-text"]', 'suites = "reference-text"', "$.family[0].suites"),
@@ -222,7 +226,7 @@ def test_a_key_near_to_none_gets_no_suggestion(load: Load) -> None:
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"^--models=nowhere\.toml: no such file$"):
+    with pytest.raises(ConfigurationError, match=r"^--models=nowhere\.toml cannot be read: No such file or directory$"):
         registry.load(Path("nowhere.toml"))
 
 

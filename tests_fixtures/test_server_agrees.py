@@ -45,9 +45,7 @@ def test_perplexity_is_what_transformers_says(server: Server, text_suite: TextSu
     for suite in (text_suite, real_text()):
         measured = measure_text_loss(server, suite, tokenizer)
         expected = transformers_nll_per_token(server.folder, suite, tokenizer)
-        print(
-            f"{suite.name}: {measured.nll_per_token:.6f} nats a token, transformers {expected:.6f}, top-1 PPL {measured.top1_perplexity:.3f}"
-        )
+        print(f"{suite.name}: NLL {measured.nll_per_token:.6f}, transformers {expected:.6f}; top-1 PPL {measured.top1_perplexity:.3f}")
         assert measured.nll_per_token == pytest.approx(expected, rel=RELATIVE)
         assert measured.perplexity == pytest.approx(math.exp(expected), rel=0.01)
         assert measured.top1_perplexity < 0.9 * measured.perplexity, "the likeliest token was read instead of the one that stands there"
@@ -59,8 +57,8 @@ def test_decoded_kernel_gives_the_logprobs_of_vllms_own(server: Server, text_sui
     if not server.slot.is_cpu:
         pytest.skip("the decoding kernel is for CPUs; this device has kernels of vLLM's own")
     few = TextSuite(REFERENCE_TEXT, text_suite.documents[:24])
-    checkpoint: Checkpoint = server.checkpoint
-    own = Server(checkpoint, server.folder, server.slot, tmp_path / "server.log", {"VLLM_DISABLED_KERNELS": "DecodedNvFp4LinearKernel"})
+    without_ours = {"VLLM_DISABLED_KERNELS": "DecodedNvFp4LinearKernel"}
+    own = Server(server.checkpoint, server.folder, server.slot, tmp_path / "server.log", without_ours)
     try:
         own.wait_until_ready()
         assert own.kernels() == ["EmulationNvFp4LinearKernel"]

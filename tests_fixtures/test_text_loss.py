@@ -86,7 +86,7 @@ def test_no_prompt_logprobs_at_all_are_refused() -> None:
 def test_a_logprob_that_is_not_finite_is_named_with_its_position(bad: float) -> None:
     broken = three_positions()
     broken[3] = {"7": entry(-0.125), "6": entry(bad)}
-    with pytest.raises(MeasurementError, match=rf"d7: the logprob at position 3 is {bad}"):
+    with pytest.raises(MeasurementError, match=rf"d7: the logprobs at position 3 are \[-0.125, {bad}\], not all finite"):
         document_loss(DOCUMENT, broken)
 
 

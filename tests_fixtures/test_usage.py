@@ -72,7 +72,7 @@ MISTAKES = {
 }
 OPTIONS = {
     "--family=nope": "--family=nope: no such family; there are reference",
-    "--models=nowhere.toml": "--models=nowhere.toml: no such file",
+    "--models=nowhere.toml": "--models=nowhere.toml cannot be read",
     "--gpu=toaster": "--gpu=toaster: is no device; give auto, cpu, ",
     "--gpu=cpu,0": "--gpu=",
 }
