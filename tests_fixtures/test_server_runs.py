@@ -99,7 +99,7 @@ def test_checkpoint_that_cannot_boot_fails_with_its_log_and_others_still_run(pro
     run = run_pytest(project)
     assert run.code == 1
     assert "reference/fp8 did not boot (exit" in run.output
-    assert "incomplete" in run.output.lower() or "safetensor" in run.output.lower(), run.output
+    assert "SafetensorError: " in run.output, run.output
     assert "reference/fp8 did not boot earlier in this run" in run.output
     assert "4 passed" in run.output
     assert "2 errors" in run.output
@@ -121,7 +121,7 @@ def halve_down_proj_scales(checkpoint: Path, layer: int) -> None:
 
 def test_damaged_checkpoint_fails_with_suite_drop_and_tolerance(tmp_path: Path) -> None:
     shutil.copytree(REFERENCE / "nvfp4", tmp_path / "damaged")
-    halve_down_proj_scales(tmp_path / "damaged", layer=2)
+    halve_down_proj_scales(tmp_path / "damaged", layer=5)  # the last one: nothing behind it makes up for the damage
     file = models(tmp_path, {"bf16": REFERENCE / "bf16", "nvfp4": tmp_path / "damaged"})
     run = run_pytest(ROOT, f"--models={file}", f"--records={tmp_path / 'records'}", "-m", "nvfp4", "-k", "perplexity", "tests_accuracy")
     assert run.code == 1, run.output
