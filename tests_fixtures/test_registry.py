@@ -170,6 +170,13 @@ MISTAKES = {
         "checkpoint small/bf16: path . is no checkpoint: it holds no config.json",
     ),
     "a family twice": ('name = "other"', 'name = "small"', "family small stands there twice"),
+    "two references": (
+        'name = "fp8", precision = "fp8"',
+        'name = "more", precision = "bf16"',
+        "family small: bf16, more are all bf16; keep one",
+    ),
+    "a name that is empty": ('name = "int4"', 'name = ""', "'' names no folder: use letters, digits"),
+    "a name that is a path": ('name = "int4"', 'name = "a/b"', "'a/b' names no folder: use letters, digits"),
     "a checkpoint twice": ('name = "fp8"', 'name = "nvfp4"', "checkpoint of small nvfp4 stands there twice"),
     "no points at all": (
         "accuracy_points = 1.0",
