@@ -1,7 +1,5 @@
 """Does the checkpoint answer as well as its BF16 original?"""
 
-from pathlib import Path
-
 import pytest
 
 from fixtures.gate import Gate
@@ -11,5 +9,5 @@ from fixtures.suites import QuestionSuite
 
 
 @pytest.mark.server
-def test_answers_recover(server: Server, question_suite: QuestionSuite, tokenizer: Path, gate: Gate) -> None:
-    gate(measure_answers(server, question_suite, tokenizer))
+def test_answers_recover(server: Server, question_suite: QuestionSuite, again: int, gate: Gate) -> None:
+    gate(measure_answers(server, question_suite, again))

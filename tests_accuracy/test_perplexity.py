@@ -11,5 +11,5 @@ from fixtures.suites import TextSuite
 
 
 @pytest.mark.server
-def test_perplexity_recovers(server: Server, text_suite: TextSuite, tokenizer: Path, gate: Gate) -> None:
-    gate(measure_text_loss(server, text_suite, tokenizer))
+def test_perplexity_recovers(server: Server, text_suite: TextSuite, tokenizer: Path, again: int, gate: Gate) -> None:
+    gate(measure_text_loss(server, text_suite, tokenizer, again))

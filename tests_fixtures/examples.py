@@ -1,5 +1,6 @@
 """Records that the tests fill in by hand."""
 
+import math
 from collections.abc import Sequence
 
 from fixtures.records import Answer, Answers, DocumentLoss, Provenance, TextLoss
@@ -37,8 +38,8 @@ def text_loss(
         suite="reference-text",
         provenance=provenance,
         documents=[DocumentLoss(id=f"d{place}", tokens=10, nll_sum=nll, top1_nll_sum=1.0) for place, nll in enumerate(nll_sums)],
-        nll_per_token=2.0,
-        perplexity=7.4,
+        nll_per_token=sum(nll_sums) / (10 * len(nll_sums)),
+        perplexity=math.exp(sum(nll_sums) / (10 * len(nll_sums))),
         top1_perplexity=1.1,
     )
 

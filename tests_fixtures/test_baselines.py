@@ -6,6 +6,9 @@ Every test is a small project of its own with a pytest of its own: two checkpoin
 import math
 import os
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -13,7 +16,7 @@ import pytest
 
 from fixtures import baselines
 from fixtures.errors import BaselineError
-from fixtures.records import Measurement, encode, write_record
+from fixtures.records import Measurement, decode, encode, write_record
 from tests_fixtures.examples import PROVENANCE, answers, text_loss
 
 pytest_plugins = ["pytester"]
@@ -69,8 +72,17 @@ class Project:
         folder = self.root / "baselines"
         return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
 
+    @property
+    def measured(self) -> dict[str, Measurement]:
+        """What is stored, without its history."""
+        return {name: msgspec.structs.replace(read(content), history=[]) for name, content in self.stored.items()}
+
     def run(self, *arguments: str) -> pytest.RunResult:
         return self.pytester.runpytest_inprocess(*arguments)
+
+
+def read(content: bytes) -> Measurement:
+    return decode(content, Measurement, "a baseline")  # type: ignore[arg-type]  # a union is no type to mypy
 
 
 BF16, NVFP4 = "cpu/reference/bf16/reference-text.json", "cpu/reference/nvfp4/reference-text.json"
@@ -98,14 +110,16 @@ def test_an_update_writes_the_measurements_and_a_run_without_it_changes_nothing(
     updated = project.run("-W", "error", "--snapshot-update")
     updated.assert_outcomes(passed=2)
     assert "Can not relate" not in updated.stdout.str()
-    updated.stdout.fnmatch_lines(["*approved: cpu/reference/bf16/reference-text is now a baseline; review it with git diff*"])
-    assert project.stored == {BF16: encode(text_loss("bf16")), NVFP4: encode(text_loss("nvfp4"))}
+    updated.stdout.fnmatch_lines(
+        ["approved: cpu/reference/bf16/reference-text: new, perplexity 91.53; review it with git diff, then commit it"]
+    )
+    assert project.measured == {BF16: text_loss("bf16"), NVFP4: text_loss("nvfp4")}
 
     # Another figure, within tolerance: accepted, and not stored.
     project.test(GATE.replace("name)", "name, nll_sums=[20.01, 31, 39, 52, 58, 71])"))
     before = {file: (project.root / "baselines" / file).stat().st_mtime_ns for file in project.stored}
     project.run().assert_outcomes(passed=2)
-    assert project.stored == {BF16: encode(text_loss("bf16")), NVFP4: encode(text_loss("nvfp4"))}
+    assert project.measured == {BF16: text_loss("bf16"), NVFP4: text_loss("nvfp4")}
     assert before == {file: (project.root / "baselines" / file).stat().st_mtime_ns for file in project.stored}
 
 
@@ -114,7 +128,7 @@ def test_an_update_writes_figures_that_differ_within_the_tolerance(project: Proj
     changed = [20.001, 31.0, 39.0, 52.0, 58.0, 71.0]
     project.test(GATE.replace("name)", f"name, nll_sums={changed})"))
     project.run("-m", "bf16", "--snapshot-update").assert_outcomes(passed=1, deselected=1)
-    assert project.stored == {BF16: encode(text_loss("bf16", nll_sums=changed))}
+    assert project.measured == {BF16: text_loss("bf16", nll_sums=changed)}
 
 
 @pytest.mark.parametrize("update", [[], ["--snapshot-update"]], ids=["plain", "update"])
@@ -127,7 +141,8 @@ def test_a_run_of_fewer_checkpoints_neither_fails_nor_deletes_the_others(update:
     result.assert_outcomes(passed=1, deselected=1)
     assert result.ret == 0
     assert not re.search(r"\d+ snapshots? (unused|deleted)", result.stdout.str())
-    assert project.stored == before | ({NVFP4: encode(text_loss("nvfp4"))} if update else {})
+    added = {NVFP4: text_loss("nvfp4")} if update else {}
+    assert project.measured == {name: read(content) for name, content in before.items()} | added
 
 
 VOID = """
@@ -140,7 +155,7 @@ def test_through_the_gate(bad, case, text_suite, gate):
 
 def test_past_the_gate(snapshot, pytestconfig):
     with pytest.raises(MeasurementError, match="not finite"):
-        baselines.approve(snapshot, pytestconfig.rootpath / "baselines", text_loss("bf16", nll_sums=[20.0, math.nan]))
+        baselines.store(snapshot, pytestconfig.rootpath / "baselines", text_loss("bf16", nll_sums=[20.0, math.nan]))
 """
 
 
@@ -193,6 +208,117 @@ def test_a_loss_beyond_the_tolerance_fails_and_leaves_the_baseline(project: Proj
     assert project.stored == {BF16: encode(text_loss("bf16"))}
 
 
+def test_an_approval_is_entered_in_the_history_with_its_reason(project: Project) -> None:
+    subprocess.run(["git", "init", "-q", str(project.root)], check=True)  # noqa: S607
+    for key, value in (("user.name", "Ada"), ("user.email", "ada@example.org")):
+        subprocess.run(["git", "-C", str(project.root), "config", key, value], check=True)  # noqa: S607
+    project.test(GATE)
+    project.run("-m", "bf16", "--snapshot-update", "--reason=first").assert_outcomes(passed=1, deselected=1)
+    worse = "name, nll_sums=[20.2, 31.3, 39.3, 52.4, 58.3, 71.2])"
+    project.test(GATE.replace("name)", worse))
+    result = project.run("-m", "bf16", "--snapshot-update", "--reason=a new engine")
+    history = read(project.stored[BF16]).history
+    assert [(entry.by, entry.reason, round(entry.figure, 2)) for entry in history] == [
+        ("Ada <ada@example.org>", "first", 91.53),
+        ("Ada <ada@example.org>", "a new engine", 94.16),
+    ]
+    result.stdout.fnmatch_lines(
+        [
+            "approved: cpu/reference/bf16/reference-text: perplexity 91.53 -> 94.16; review it with git diff, then commit it",
+            "  between the two: pass: reference/bf16 reference-text since *: perplexity +2.87 % *; a real loss, within tolerance",
+        ]
+    )
+
+
+def test_what_has_not_changed_is_not_written_again(project: Project) -> None:
+    project.test(GATE)
+    project.run("--snapshot-update").assert_outcomes(passed=2)
+    before = project.stored
+    later = GATE.replace("name)", 'name, provenance=msgspec.structs.replace(PROVENANCE, started="later", seconds=9.0))')
+    project.test("import msgspec\n" + later)
+    result = project.run("--snapshot-update")
+    assert project.stored == before
+    result.stdout.fnmatch_lines(["unchanged: cpu/reference/nvfp4/reference-text is as it was approved; nothing is written"])
+
+
+def test_a_checkpoint_that_fails_against_bf16_is_not_approved(project: Project) -> None:
+    project.store(text_loss("bf16"))
+    project.test(GATE.replace("name)", "name, nll_sums=[30.0, 41.1, 49, 62.1, 68, 81.1])"))
+    result = project.run("-m", "nvfp4", "--snapshot-update")
+    result.assert_outcomes(failed=1, deselected=1)
+    assert "reference/nvfp4/reference-text is not approved" in result.stdout.str()
+    assert project.stored == {BF16: encode(text_loss("bf16"))}
+
+
+def test_a_baseline_that_is_nonsense_is_replaced_by_an_approval_and_said_so(project: Project) -> None:
+    project.store(text_loss("bf16"))
+    (project.root / "baselines" / BF16).write_text("nonsense", encoding="utf-8")
+    project.test(GATE)
+    result = project.run("-m", "bf16")
+    result.assert_outcomes(failed=1, deselected=1)
+    assert "is no usable record: JSON is malformed" in result.stdout.str()
+    result = project.run("-m", "bf16", "--snapshot-update")
+    result.assert_outcomes(passed=1, deselected=1)
+    result.stdout.fnmatch_lines(["replaced: *reference-text.json is no usable record: *"])
+    assert project.measured == {BF16: text_loss("bf16")}
+
+
+def test_a_figure_edited_by_hand_is_found(tmp_path: Path) -> None:
+    file = write_record(tmp_path / "cpu", text_loss())
+    file.write_text(file.read_text(encoding="utf-8").replace('"perplexity": 91.5', '"perplexity": 81.5'), encoding="utf-8")
+    with pytest.raises(BaselineError, match=r"was not written by a measurement: perplexity is 81\.52\d+, and its items make 91\.52\d+"):
+        baselines.load(tmp_path, "cpu", "reference", "bf16", "reference-text")
+
+
+def test_a_checkpoint_is_judged_against_bf16_and_since_its_own_approval(project: Project) -> None:
+    project.store(text_loss("bf16"), text_loss("nvfp4", nll_sums=[20.1, 31.2, 39.2, 52.1, 58.1, 71.3]))
+    project.test(
+        GATE.replace("name)", 'name, provenance=msgspec.structs.replace(PROVENANCE, vllm="vllm 2"))').replace(
+            "def", "import msgspec\ndef", 1
+        )
+    )
+    result = project.run("-m", "nvfp4")
+    result.assert_outcomes(passed=1, deselected=1)
+    result.stdout.fnmatch_lines(
+        [
+            "pass: reference/nvfp4 reference-text: perplexity +0.00 % *",
+            "pass: reference/nvfp4 reference-text since its approval: perplexity -1.6* %*; vllm went from vllm 1 to vllm 2",
+        ]
+    )
+    folder = project.root / ".quantgate" / "records" / "reference" / "nvfp4"
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "reference-text.drift.verdict.json",
+        "reference-text.json",
+        "reference-text.verdict.json",
+    ]
+
+
+KILLED = """
+import itertools, pathlib, sys
+sys.path.insert(0, {root!r})
+from fixtures.records import write_record
+from tests_fixtures.examples import text_loss
+both = [text_loss("bf16", [20.0 + place + new for place in range(2000)]) for new in (0, 1)]
+write_record(pathlib.Path({folder!r}), both[0])
+print("written", flush=True)
+for one in itertools.cycle(both):
+    write_record(pathlib.Path({folder!r}), one)
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_the_old_baseline_or_the_new_one(tmp_path: Path) -> None:
+    whole = {encode(text_loss("bf16", [20.0 + place + new for place in range(2000)])) for new in (0, 1)}
+    for moment in range(8):
+        writer = subprocess.Popen([sys.executable, "-c", KILLED.format(root=str(ROOT), folder=str(tmp_path))], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        with writer.stdout:
+            assert writer.stdout.readline() == b"written\n"
+            time.sleep(0.003 * moment)
+            writer.kill()
+            writer.wait()
+        assert (tmp_path / "reference" / "bf16" / "reference-text.json").read_bytes() in whole
+
+
 DIES = """
 def dies(*arguments, **named):
     raise OSError("no space left on device")
@@ -202,7 +328,7 @@ def test_it(call, monkeypatch, snapshot, pytestconfig):
     if call == "replace":
         monkeypatch.setattr(pathlib.Path, "replace", dies)
     monkeypatch.setattr(os, call, dies)
-    baselines.approve(snapshot, pytestconfig.rootpath / "baselines", text_loss("bf16", nll_sums=[1.0, 2.0]))
+    baselines.store(snapshot, pytestconfig.rootpath / "baselines", text_loss("bf16", nll_sums=[1.0, 2.0]))
 """
 
 
@@ -223,7 +349,7 @@ def test_it(snapshot, pytestconfig, worker_id):
     while not (root / "{other}.is-there").exists():
         assert time.monotonic() < give_up, "the other worker did not come"
     assert (root / "{other}.is-there").read_text() != worker_id
-    baselines.approve(snapshot, root / "baselines", text_loss("{name}"))
+    baselines.store(snapshot, root / "baselines", text_loss("{name}"))
 """
 
 

@@ -1,6 +1,7 @@
 """The command line on the real project: a mistake is one line and exit 4, a marker selects what people expect."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from fixtures import devices
+from fixtures import locks
+from fixtures.devices import cpu
+from tests_fixtures.machines import MACHINES
 
 ROOT = Path(__file__).parents[1]
 MODELS = """
@@ -21,19 +24,29 @@ checkpoint = [{{ name = "bf16", precision = "{precision}", path = "{path}" }}]
 GOOD = {"family": 'suites = ["reference-text"]', "precision": "bf16", "path": str(ROOT / "fixtures" / "reference" / "bf16")}
 
 DRIVER = """
-import contextlib, io, json, sys
+import contextlib, io, json, os, sys
 import pytest
+import pynvml
 
 def run(arguments):
+    sys.modules["pynvml"] = pynvml
+    if arguments[0] in json.loads(sys.argv[1]):
+        from tests_fixtures.machines import MACHINES
+        sys.modules["pynvml"] = MACHINES[arguments[0]].nvml()
+        arguments = arguments[1:]
     out, err = io.StringIO(), io.StringIO()
+    collect = [] if "--run" in arguments else ["--collect-only"]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = pytest.main([*arguments, "--collect-only", "-q", "-p", "no:cacheprovider"])
+        code = pytest.main([*(one for one in arguments if one != "--run"), *collect, "-q", "-p", "no:cacheprovider"])
     heavy = [name for name in ("torch", "vllm", "transformers", "openai", "datasets", "matplotlib") if name in sys.modules]
     return [int(code), out.getvalue(), err.getvalue(), heavy]
 
 print(json.dumps([run(arguments) for arguments in json.load(sys.stdin)]))
 """
-"""Runs pytest once for each list of arguments: a process for each would cost a second each."""
+"""Runs pytest once for each list of arguments: a process for each would cost a second each.
+
+The first argument may be a machine, and `--run` runs the tests instead of collecting them.
+"""
 
 
 class Ran(NamedTuple):
@@ -51,7 +64,10 @@ class Ran(NamedTuple):
 
 def run(*runs: list[str]) -> list[Ran]:
     """pytest with each of these arguments, in one process of its own, in the project's folder."""
-    done = subprocess.run([sys.executable, "-c", DRIVER], cwd=ROOT, input=json.dumps(runs), capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", DRIVER, json.dumps(list(MACHINES))]
+    hide = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "PYTEST_XDIST_WORKER")
+    env = {name: value for name, value in os.environ.items() if name not in hide}
+    done = subprocess.run(command, cwd=ROOT, input=json.dumps(runs), env=env, capture_output=True, text=True, check=True)
     return [Ran(*one) for one in json.loads(done.stdout.splitlines()[-1])]
 
 
@@ -76,19 +92,51 @@ OPTIONS = {
     "--gpu=toaster": "--gpu=toaster: is no device; give auto, cpu, ",
     "--gpu=cpu,0": "--gpu=",
 }
-NO_GPU = {f"--gpu={index}": f"--gpu={index}: this machine has no NVIDIA device (NVML finds none); use --gpu=cpu" for index in (0, 7)}
+CORE = min(os.sched_getaffinity(0))
+PLACES = {
+    "2 x H200 --gpu=0,1 -n3": "-n 3: --gpu=0,1 makes 2 slots, one a worker; name 3, or give -n 2",
+    "2 x H200 -n2": "-n 2: --gpu=auto makes 1 slot, one a worker; name 2, or give -n 1",
+    f" --gpu=cpu:{CORE} --dist=load --tx=2*popen": f"-n 2: --gpu=cpu:{CORE} makes 1 slot, one a worker; name 2, or give -n 1",
+    " --gpu=cpu --tp=2": "--tp=2 with --gpu=cpu: the CPU is one device",
+    "RTX PRO 6000, 4 x 1g.24gb --gpu=0,1 --tp=2": "--gpu=0,1 --tp 2: MIG-a0 and MIG-a1 are MIG instances of one GPU (GPU-a), which NCCL",
+    "MIG on, no instance --gpu=auto": "--gpu=auto: NVIDIA H200 (GPU-a1) cannot be used: MIG is on, and no instance was made on it: ",
+    "no driver --gpu=0": "--gpu=0: this machine has no NVIDIA device (NVML: Driver Not Loaded); use --gpu=cpu",
+    "no library --gpu=7": "--gpu=7: this machine has no NVIDIA device (NVML: NVML Shared Library Not Found); use --gpu=cpu",
+    "no permission --gpu=auto": "--gpu=auto: NVML says 'Insufficient Permissions': ",
+    "driver mismatch ": "--gpu=auto: NVML says 'RM has detected an NVML/RM version mismatch': the driver was updated while it was loaded; ",
+}
+"""A machine ("" is this one), options → what is said."""
+SPLIT = ["--gpu=0 --tp=1", "--gpu=0,1 --tp=2", "--gpu=cpu --tp=1"]
+"""Options under which a checkpoint with `tensor_parallel = 2` has as many devices as it asks for."""
 
 
 @pytest.fixture(scope="module")
 def mistaken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     """Mistake → the run that made it."""
     folder = tmp_path_factory.mktemp("models")
-    runs = {option: [option] for option in (*OPTIONS, *NO_GPU)}
+    runs = {option: [option] for option in OPTIONS}
+    for place in PLACES:
+        name = next((name for name in sorted(MACHINES, key=len, reverse=True) if place.startswith(name + " ")), "")
+        runs[place] = [*([name] if name else []), *place.removeprefix(name).split()]
     for number, (name, (filled, _)) in enumerate(MISTAKES.items()):
         file = folder / f"models{number}.toml"
         file.write_text(MODELS.format(**filled), encoding="utf-8")
         runs[name] = [f"--models={file}"]
-    return dict(zip(runs, run(*runs.values()), strict=True))
+    file = folder / "split.toml"
+    split = MODELS.format(**GOOD).replace(" }]", ", serve = { tensor_parallel = 2 } }]")
+    file.write_text(split, encoding="utf-8")
+    on_two = ["2 x H200", f"--models={file}", "tests_accuracy"]
+    runs |= {f"split {options}": [*on_two, *options.split()] for options in ("--gpu=0", "--gpu=cpu", *SPLIT)}
+    on_core = [f"--gpu=cpu:{CORE}", "tests_fixtures/test_asking.py"]
+    runs |= {f"held {options}": ["--run", *on_core, *options.split()] for options in ("", "-n1", "--gpu-wait=-1")}
+    runs["collected"] = on_core
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QUANTGATE_LOCKS", str(folder))
+        held = locks.take([cpu(CORE)], "pytest -m fp8")
+        try:
+            return dict(zip(runs, run(*runs.values()), strict=True))
+        finally:
+            held.release()
 
 
 def refused(ran: Ran) -> str:
@@ -112,10 +160,31 @@ def test_a_mistaken_option_is_one_line_that_names_the_option(option: str, mistak
     assert refused(mistaken[option]).startswith(f"ERROR: {OPTIONS[option]}")
 
 
-@pytest.mark.skipif(bool(devices.gpus()), reason="this machine has an NVIDIA device")
-@pytest.mark.parametrize("option", NO_GPU)
-def test_a_gpu_on_a_machine_without_one_points_to_the_cpu(option: str, mistaken: dict[str, Ran]) -> None:
-    assert refused(mistaken[option]) == f"ERROR: {NO_GPU[option]}"
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_where_no_server_can_run_is_one_line(place: str, mistaken: dict[str, Ran]) -> None:
+    assert refused(mistaken[place]).startswith(f"ERROR: {PLACES[place]}")
+
+
+@pytest.mark.parametrize("options", ["--gpu=0", "--gpu=cpu"])
+def test_a_checkpoint_of_more_devices_than_the_slot_has_points_to_tp(options: str, mistaken: dict[str, Ran]) -> None:
+    said = f"reference/bf16 is served on 2 devices (tensor_parallel), and a slot of {options} has 1: give --tp 2 and 2 GPUs a slot, or"
+    assert refused(mistaken[f"split {options}"]).startswith(f"ERROR: {said}")
+
+
+@pytest.mark.parametrize("options", SPLIT)
+def test_tp_overrides_what_the_models_file_says(options: str, mistaken: dict[str, Ran]) -> None:
+    assert mistaken[f"split {options}"].code == 0
+
+
+@pytest.mark.parametrize("options", ["", "-n1"])
+def test_a_device_that_another_session_holds_is_one_line(options: str, mistaken: dict[str, Ran]) -> None:
+    who = rf"core {CORE} is held by pid {os.getpid()} \(.*: `pytest -m fp8`\) since .*; wait for it with --gpu-wait SECONDS, or "
+    assert re.search(rf"^ERROR: CPU .* {who}", refused(mistaken[f"held {options}"]))
+
+
+def test_collecting_needs_no_lock_and_a_wait_needs_seconds(mistaken: dict[str, Ran]) -> None:
+    assert mistaken["collected"].code == 0
+    assert refused(mistaken["held --gpu-wait=-1"]) == "ERROR: --gpu-wait=-1: give seconds, 0 or more"
 
 
 def test_the_shell_sees_exit_4_and_nothing_on_standard_output() -> None:

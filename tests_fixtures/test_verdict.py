@@ -23,6 +23,8 @@ from fixtures.records import (
     Verdict,
     encode,
 )
+from fixtures.rule import Others, error
+from fixtures.wording import TEXT_UNIT, sentence
 
 R = TypeVar("R", bound=Measurement)
 
@@ -81,8 +83,8 @@ def answers(right: str, checkpoint: str = "nvfp4") -> Answers:
 
 
 def pair_of_answers(regressed: int, improved: int, n: int) -> tuple[Answers, Answers]:
-    """A measurement and its baseline with so many discordant items; the others are right under both."""
-    both = "+" * (n - regressed - improved)
+    """A measurement and its baseline with so many discordant items; four of five others are right under both."""
+    both = ("++++-" * n)[: n - regressed - improved]
     return answers("-" * regressed + "+" * improved + both), answers("+" * regressed + "-" * improved + both, "bf16")
 
 
@@ -141,12 +143,13 @@ def with_provenance(record: R, **changes: object) -> R:
 
 
 def judged(pair: tuple[Answers, Answers], points: float = 4.0, suites: int = 1) -> Verdict:
-    return verdict.judge_answers(*pair, accuracy_points=points, suites=suites)
+    return verdict.judge_answers(*pair, accuracy_points=points, others=Others(suites))
 
 
 def test_equal_answers_pass_with_an_interval_of_some_width() -> None:
     got = judged(pair_of_answers(0, 0, 200))
-    limit = 100 * 1.959964**2 / (200 + 1.959964**2)
+    # (200*d - 1/4)^2 = z^2*200*d*(1 - d): 40768.29*d^2 - 868.2918*d + 0.0625 = 0, so d = 0.0212261.
+    limit = 2.12261
     assert (got.verdict, got.drop, got.p_value, got.reason) == ("pass", 0.0, 1.0, "within tolerance")
     assert got.interval == pytest.approx((-limit, limit), rel=1e-5)
     # No discordance was seen, so the default of 5 % carries the power.
@@ -189,7 +192,7 @@ def test_too_few_items_are_inconclusive_and_name_the_number_that_would_do() -> N
 
 def test_without_discordance_the_number_needed_takes_the_default() -> None:
     assert judged(pair_of_answers(0, 0, 50)).n_needed == 245
-    got = verdict.judge_answers(*pair_of_answers(0, 0, 50), accuracy_points=4.0, suites=1, discordance=0.10)
+    got = verdict.judge_answers(*pair_of_answers(0, 0, 50), accuracy_points=4.0, others=Others(1), discordance=0.10)
     assert got.n_needed == 491
 
 
@@ -205,10 +208,26 @@ def test_many_suites_turn_a_fail_into_inconclusive() -> None:
     four, five = judged(pair, suites=4), judged(pair, suites=5)
     assert four.verdict == "fail"
     assert four.p_value == pytest.approx(48 / 2048, rel=1e-9)
-    assert "Holm's first step over 4 suites" in four.reason
+    assert "Holm's correction over 4 suites" in four.reason
     assert five.verdict == "inconclusive"
     assert five.p_value == pytest.approx(60 / 2048, rel=1e-9)
     assert "chance could explain the drop (p = 0.029" in five.reason
+
+
+def test_suites_judged_before_share_holm_s_correction() -> None:
+    # p = 0.00586 here; beside 0.001 of another suite Holm multiplies it by 4, as one of the five is already rejected.
+    pair = pair_of_answers(10, 1, 150)
+    got = verdict.judge_answers(*pair, accuracy_points=4.0, others=Others(5, [0.001]))
+    assert got.verdict == "fail"
+    assert got.p_value == pytest.approx(48 / 2048, rel=1e-9)
+    assert got.p_value_alone == pytest.approx(12 / 2048, rel=1e-9)
+    # McNemar's mid-p takes half of what is exactly as far: (1 + 11/2)/2048.
+    assert got.p_value_mid == pytest.approx(6.5 / 2048, rel=1e-9)
+
+
+def test_more_suites_judged_than_there_are_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="suites = 2 and 2 others judged"):
+        verdict.judge_answers(*pair_of_answers(3, 1, 150), accuracy_points=4.0, others=Others(2, [0.1, 0.2]))
 
 
 def test_an_adjusted_p_stops_at_one() -> None:
@@ -300,25 +319,25 @@ def test_a_suite_is_always_one_of_the_suites() -> None:
 
 def test_equal_texts_pass_with_a_drop_of_nothing() -> None:
     measured, _ = pair_of_texts(0.0)
-    got = verdict.judge_text(measured, measured, perplexity_ratio=1.05, suites=3)
+    got = verdict.judge_text(measured, measured, perplexity_ratio=1.05, others=Others(3))
     assert (got.verdict, got.drop, got.interval, got.p_value, got.n) == ("pass", 0.0, (0.0, 0.0), 1.0, 20)
     assert got.tolerance == pytest.approx(0.0487902, abs=1e-7)
 
 
 def test_a_text_loss_below_the_tolerance_passes_as_real() -> None:
-    got = verdict.judge_text(*pair_of_texts(0.02), perplexity_ratio=1.05, suites=1)
+    got = verdict.judge_text(*pair_of_texts(0.02), perplexity_ratio=1.05, others=Others(1))
     assert (got.verdict, got.reason, got.unit) == ("pass", "a real loss, within tolerance", "ln(PPL ratio)")
     assert got.drop == pytest.approx(0.02, abs=1e-12)
 
 
 def test_a_text_loss_above_the_tolerance_fails() -> None:
-    got = verdict.judge_text(*pair_of_texts(0.08), perplexity_ratio=1.05, suites=3)
+    got = verdict.judge_text(*pair_of_texts(0.08), perplexity_ratio=1.05, others=Others(3))
     assert got.verdict == "fail"
     assert got.p_value == pytest.approx(3 / 10_001, rel=1e-9)
 
 
 def test_a_noisy_text_loss_is_inconclusive_with_quadratic_need() -> None:
-    got = verdict.judge_text(*pair_of_texts(0.02, wobble=0.2), perplexity_ratio=1.05, suites=1)
+    got = verdict.judge_text(*pair_of_texts(0.02, wobble=0.2), perplexity_ratio=1.05, others=Others(1))
     assert got.verdict == "inconclusive"
     assert got.interval is not None
     standard_error = (got.interval[1] - got.interval[0]) / 2 / 1.959964
@@ -328,18 +347,18 @@ def test_a_noisy_text_loss_is_inconclusive_with_quadratic_need() -> None:
 
 def test_texts_mirror_when_the_checkpoints_change_places() -> None:
     measured, baseline = pair_of_texts(0.03, wobble=0.01)
-    forth = verdict.judge_text(measured, baseline, perplexity_ratio=1.05, suites=1)
-    back = verdict.judge_text(baseline, measured, perplexity_ratio=1.05, suites=1)
+    forth = verdict.judge_text(measured, baseline, perplexity_ratio=1.05, others=Others(1))
+    back = verdict.judge_text(baseline, measured, perplexity_ratio=1.05, others=Others(1))
     assert forth.interval is not None
     assert back.drop == pytest.approx(-0.03, abs=1e-12)
     assert back.interval == pytest.approx((-forth.interval[1], -forth.interval[0]), abs=1e-12)
 
 
 def test_two_documents_are_too_few_to_decide() -> None:
-    got = verdict.judge_text(*pair_of_texts(0.0, n=2), perplexity_ratio=1.05, suites=1)
+    got = verdict.judge_text(*pair_of_texts(0.0, n=2), perplexity_ratio=1.05, others=Others(1))
     assert (got.verdict, got.interval, got.mde) == ("inconclusive", None, None)
     assert got.reason == "2 documents are too few to show a spread: measure more"
-    assert "n = 2 documents" in verdict.sentence(got)
+    assert "n = 2 documents" in sentence(got)
 
 
 def replace_document(record: TextLoss, place: int, **changes: object) -> TextLoss:
@@ -353,41 +372,41 @@ def replace_document(record: TextLoss, place: int, **changes: object) -> TextLos
 def test_a_number_that_is_none_is_an_error_that_names_the_document(number: float, side: int) -> None:
     pair = list(pair_of_texts(0.0))
     pair[side] = replace_document(pair[side], 4, nll_sum=number)
-    got = verdict.judge_text(*pair, perplexity_ratio=1.05, suites=1)
+    got = verdict.judge_text(*pair, perplexity_ratio=1.05, others=Others(1))
     assert got.verdict == "error"
     assert got.reason.startswith(f"documents['d4'].nll_sum is {number} in the {('measurement', 'baseline')[side]}")
 
 
 def test_a_perplexity_that_is_no_number_is_an_error() -> None:
     measured, baseline = pair_of_texts(0.0)
-    got = verdict.judge_text(msgspec.structs.replace(measured, perplexity=math.nan), baseline, perplexity_ratio=1.05, suites=1)
+    got = verdict.judge_text(msgspec.structs.replace(measured, perplexity=math.nan), baseline, perplexity_ratio=1.05, others=Others(1))
     assert got.reason.startswith("perplexity is nan in the measurement")
 
 
 def test_a_drop_that_is_no_number_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     # Finite inputs can still leave the range of a float when they are summed.
     monkeypatch.setattr(stats, "bootstrap_log_ratio", lambda *_: stats.Estimate(math.nan, (math.nan, math.nan), math.nan, 20))
-    got = verdict.judge_text(*pair_of_texts(0.0), perplexity_ratio=1.05, suites=1)
+    got = verdict.judge_text(*pair_of_texts(0.0), perplexity_ratio=1.05, others=Others(1))
     assert got.verdict == "error"
     assert got.reason.startswith("the drop is nan")
 
 
 def test_another_number_of_tokens_is_an_error_with_both_numbers() -> None:
     measured, baseline = pair_of_texts(0.0)
-    got = verdict.judge_text(replace_document(measured, 2, tokens=99), baseline, perplexity_ratio=1.05, suites=1)
+    got = verdict.judge_text(replace_document(measured, 2, tokens=99), baseline, perplexity_ratio=1.05, others=Others(1))
     assert got.reason == "document 'd2' has 99 scored tokens, 100 in the baseline: encode both alike"
 
 
 def test_a_document_without_tokens_is_an_error() -> None:
     measured, baseline = (replace_document(record, 2, tokens=0) for record in pair_of_texts(0.0))
-    assert "'d2' has 0 scored tokens" in verdict.judge_text(measured, baseline, perplexity_ratio=1.05, suites=1).reason
+    assert "'d2' has 0 scored tokens" in verdict.judge_text(measured, baseline, perplexity_ratio=1.05, others=Others(1)).reason
 
 
 def test_a_perplexity_equal_to_the_top_1_perplexity_is_a_bug_in_the_harness() -> None:
     measured, baseline = pair_of_texts(0.0)
     bug = msgspec.structs.replace(measured, top1_perplexity=measured.perplexity)
     for pair, side in (((bug, baseline), "measurement"), ((measured, bug), "baseline")):
-        got = verdict.judge_text(*pair, perplexity_ratio=1.05, suites=1)
+        got = verdict.judge_text(*pair, perplexity_ratio=1.05, others=Others(1))
         assert got.verdict == "error"
         assert got.reason.startswith(f"the {side}'s perplexity and top-1 perplexity are both")
         assert "the harness read the likeliest token instead of the token that stands there" in got.reason
@@ -396,11 +415,11 @@ def test_a_perplexity_equal_to_the_top_1_perplexity_is_a_bug_in_the_harness() ->
 @pytest.mark.parametrize("ratio", [1.0, 0.9, 0.0, -1.0, math.nan, math.inf])
 def test_a_perplexity_ratio_must_be_above_one(ratio: float) -> None:
     with pytest.raises(ConfigurationError, match=r"perplexity_ratio = .* must lie above 1"):
-        verdict.judge_text(*pair_of_texts(0.0), perplexity_ratio=ratio, suites=1)
+        verdict.judge_text(*pair_of_texts(0.0), perplexity_ratio=ratio, others=Others(1))
 
 
 def judged_speed(ratios: list[float], wanted: float, suites: int = 1) -> Verdict:
-    return verdict.judge_speedup(speedups(ratios), speedup_over_bf16=wanted, suites=suites)
+    return verdict.judge_speedup(speedups(ratios), speedup_over_bf16=wanted, others=Others(suites))
 
 
 SLOWER, AT_ONE, FASTER = [0.80, 0.82, 0.81, 0.79, 0.83], [0.99, 1.01, 1.0, 1.02, 0.98], [1.38, 1.42, 1.40, 1.41, 1.39]
@@ -458,13 +477,13 @@ def test_suites_multiply_the_p_of_a_speed_too() -> None:
 
 
 def test_a_speed_without_bf16_beside_it_is_an_error() -> None:
-    got = verdict.judge_speedup(speed([100.0, 101.0]), speedup_over_bf16=0.4, suites=1)
+    got = verdict.judge_speedup(speed([100.0, 101.0]), speedup_over_bf16=0.4, others=Others(1))
     assert got.verdict == "error"
     assert "measure the BF16 checkpoint in the same run" in got.reason
 
 
 def test_a_round_that_is_no_number_is_an_error_that_names_it() -> None:
-    got = verdict.judge_speedup(speed([100.0, 100.0], [0.1, math.nan]), speedup_over_bf16=0.4, suites=1)
+    got = verdict.judge_speedup(speed([100.0, 100.0], [0.1, math.nan]), speedup_over_bf16=0.4, others=Others(1))
     assert got.reason.startswith("log_speedup_over_bf16[2] is nan")
 
 
@@ -475,7 +494,7 @@ def test_a_required_speed_ratio_must_be_above_zero(ratio: float) -> None:
 
 
 def judged_tps(now: list[float], before: list[float], ratio: float = 0.95) -> Verdict:
-    return verdict.judge_decode_tps(speed(now), speed(before), decode_tps_ratio=ratio, suites=1)
+    return verdict.judge_decode_tps(speed(now), speed(before), decode_tps_ratio=ratio, others=Others(1))
 
 
 STEADY = [1000.0, 1002.0, 998.0, 1001.0, 999.0]
@@ -491,13 +510,15 @@ def test_decode_speed_is_judged_against_the_approved_one(factor: float, outcome:
 
 
 def test_decode_speed_of_another_device_class_is_never_compared() -> None:
-    got = verdict.judge_decode_tps(speed(STEADY), with_provenance(speed(STEADY), device_class="H200 TP1"), decode_tps_ratio=0.95, suites=1)
+    got = verdict.judge_decode_tps(
+        speed(STEADY), with_provenance(speed(STEADY), device_class="H200 TP1"), decode_tps_ratio=0.95, others=Others(1)
+    )
     assert got.reason.startswith("the device class changed from 'H200 TP1' to 'cpu'")
 
 
 def test_decode_speed_under_another_load_is_an_error() -> None:
     other = msgspec.structs.replace(speed(STEADY), concurrency=8)
-    got = verdict.judge_decode_tps(speed(STEADY), other, decode_tps_ratio=0.95, suites=1)
+    got = verdict.judge_decode_tps(speed(STEADY), other, decode_tps_ratio=0.95, others=Others(1))
     assert got.reason.startswith("the load's concurrency changed from 8 to 16")
 
 
@@ -515,48 +536,46 @@ def test_a_decode_ratio_lies_between_zero_and_one(ratio: float) -> None:
 
 def test_the_sentence_on_answers() -> None:
     # (38 - 18)/1200 = 1.67 points.
-    assert verdict.sentence(judged(pair_of_answers(38, 18, 1200))) == (
-        "pass: reference/nvfp4 reference-questions: 1.67 points worse [0.46, 2.97], tolerance 4.00, "
+    assert sentence(judged(pair_of_answers(38, 18, 1200))) == (
+        "pass: reference/nvfp4 reference-questions: 1.67 points worse [0.44, 2.99], tolerance 4.00, "
         "n = 1200 (38 regressed, 18 improved); a real loss, within tolerance"
     )
 
 
 def test_the_sentence_on_better_answers_turns_the_interval_to_the_word() -> None:
-    line = verdict.sentence(judged(pair_of_answers(18, 38, 1200)))
-    assert "1.67 points better [0.46, 2.97], tolerance 4.00" in line
+    line = sentence(judged(pair_of_answers(18, 38, 1200)))
+    assert "1.67 points better [0.44, 2.99], tolerance 4.00" in line
 
 
 def test_the_sentence_on_a_fail_names_suite_drop_and_tolerance() -> None:
-    line = verdict.sentence(judged(pair_of_answers(30, 5, 400), suites=3))
+    line = sentence(judged(pair_of_answers(30, 5, 400), suites=3))
     assert line.startswith("fail: reference/nvfp4 reference-questions: 6.25 points worse [")
     assert "tolerance 4.00, n = 400 (30 regressed, 5 improved); the drop reaches the tolerance" in line
 
 
 def test_the_sentence_on_text_speaks_of_perplexity_in_per_cent() -> None:
     # exp(0.02) = 1.0202, ln 1.05 is 5 %.
-    line = verdict.sentence(verdict.judge_text(*pair_of_texts(0.02), perplexity_ratio=1.05, suites=1))
+    line = sentence(verdict.judge_text(*pair_of_texts(0.02), perplexity_ratio=1.05, others=Others(1)))
     assert line.startswith("pass: reference/nvfp4 reference-text: perplexity +2.02 % [+1.9")
     assert line.endswith("tolerance +5.00 %, n = 20 documents; a real loss, within tolerance")
 
 
 def test_the_sentence_on_speed_shows_the_ratio() -> None:
-    assert verdict.sentence(judged_speed(SLOWER, 0.4)) == (
+    assert sentence(judged_speed(SLOWER, 0.4)) == (
         "pass: reference/nvfp4 decode-16x64: 0.81x of BF16 [0.79, 0.83], at least 0.40x wanted, n = 5 rounds; a real loss, within tolerance"
     )
-    assert "0.90x of its baseline [0.90, 0.90], at least 0.95x wanted" in verdict.sentence(
-        judged_tps([0.9 * tps for tps in STEADY], STEADY)
-    )
+    assert "0.90x of its baseline [0.90, 0.90], at least 0.95x wanted" in sentence(judged_tps([0.9 * tps for tps in STEADY], STEADY))
 
 
 def test_the_sentence_survives_a_loss_beyond_all_measure() -> None:
     measured, baseline = pair_of_texts(600.0, wobble=500.0)
-    assert verdict.sentence(verdict.judge_text(measured, baseline, perplexity_ratio=1.05, suites=1)).startswith("fail: ")
+    assert sentence(verdict.judge_text(measured, baseline, perplexity_ratio=1.05, others=Others(1))).startswith("fail: ")
 
 
 def test_the_sentence_on_what_was_not_measured_is_its_reason() -> None:
-    got = verdict.not_measured("reference", "nvfp4", "reference-text", verdict.TEXT_UNIT, "the server died")
+    got = error(text([2.0]), TEXT_UNIT, "the server died")
     assert got.verdict == "error"
-    assert verdict.sentence(got) == "error: reference/nvfp4 reference-text: the server died"
+    assert sentence(got) == "error: reference/nvfp4 reference-text: the server died"
 
 
 @pytest.mark.parametrize(
@@ -564,7 +583,7 @@ def test_the_sentence_on_what_was_not_measured_is_its_reason() -> None:
     [
         lambda: judged(pair_of_answers(2, 2, 60)),
         lambda: judged((answers(""), answers(""))),
-        lambda: verdict.judge_text(*pair_of_texts(0.0, n=1), perplexity_ratio=1.05, suites=1),
+        lambda: verdict.judge_text(*pair_of_texts(0.0, n=1), perplexity_ratio=1.05, others=Others(1)),
         lambda: judged_speed([0.8], 0.4),
         lambda: judged_speed(AT_ONE, 1.0),
     ],

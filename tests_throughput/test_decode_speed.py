@@ -1,7 +1,5 @@
 """Does the checkpoint decode as fast as was asked of it?"""
 
-from pathlib import Path
-
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -13,7 +11,5 @@ from fixtures.suites import LoadSuite
 
 @pytest.mark.server
 @pytest.mark.throughput
-def test_decode_speed_holds(
-    server: Server, bf16_server: Server | None, load: LoadSuite, tokenizer: Path, benchmark: BenchmarkFixture, gate: Gate
-) -> None:
-    gate(measure_throughput(server, bf16_server, load, tokenizer, benchmark))
+def test_decode_speed_holds(server: Server, bf16_server: Server | None, load: LoadSuite, benchmark: BenchmarkFixture, gate: Gate) -> None:
+    gate(measure_throughput(server, bf16_server, load, benchmark))
