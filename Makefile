@@ -6,12 +6,13 @@ ARGS ?=
 FLAVOUR ?=
 BIN := .venv/bin
 
-.PHONY: help nvfp4 test unit lint env lock clean
+.PHONY: help nvfp4 test unit mutants lint env lock clean
 
 help:
 	@echo "make nvfp4   gate the NVFP4 checkpoints: pytest -m nvfp4"
 	@echo "make test    lint, and every test that this machine can run"
 	@echo "make unit    the harness's own tests that boot no server"
+	@echo "make mutants damage checkpoints on purpose, and see what notices (ARGS=--all for all; an hour and more)"
 	@echo "make lint    ruff and mypy"
 	@echo "make env     .venv alone"
 	@echo "make lock    resolve pyproject.toml into constraints/"
@@ -25,6 +26,9 @@ test: lint
 
 unit: env
 	$(BIN)/pytest -m "not server" $(ARGS) tests_fixtures
+
+mutants: env
+	$(BIN)/python -m fixtures.mutants.score $(ARGS)
 
 lint: env
 	$(BIN)/ruff check

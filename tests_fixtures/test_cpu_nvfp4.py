@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.mutants.mutant import REFERENCE, read_weights
+
 if TYPE_CHECKING:
     import torch
 
@@ -23,10 +25,12 @@ def vllm() -> SimpleNamespace:
         from vllm.model_executor.layers.quantization.utils import nvfp4_emulation_utils
         from vllm.platforms import current_platform
 
-        from fixtures import cpu_nvfp4
+        from fixtures import cpu_nvfp4, fp4
     if not current_platform.is_cpu():
         pytest.skip("vLLM's emulation runs on the GPU here; ours stands in for it on CPUs only")
-    return SimpleNamespace(torch=torch, linear=linear, config=NvFp4LinearLayerConfig(), theirs=nvfp4_emulation_utils, ours=cpu_nvfp4)
+    return SimpleNamespace(
+        torch=torch, linear=linear, config=NvFp4LinearLayerConfig(), theirs=nvfp4_emulation_utils, ours=cpu_nvfp4, fp4=fp4
+    )
 
 
 def same_bits(left: "torch.Tensor", right: "torch.Tensor") -> bool:
@@ -42,13 +46,13 @@ KEPT = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 def test_ties_go_to_the_even_code(vllm: SimpleNamespace) -> None:
     values = vllm.torch.tensor([*TIES, *(-tie for tie in TIES)])
     wanted = vllm.torch.tensor([*TIES.values(), *(-kept for kept in TIES.values())])
-    assert same_bits(vllm.ours.round_to_fp4(values), wanted)
+    assert same_bits(vllm.fp4.round_to_fp4(values), wanted)
     assert same_bits(vllm.theirs.cast_to_fp4(values.clone()), wanted)
 
 
 def test_what_fp4_holds_stays_as_it_is(vllm: SimpleNamespace) -> None:
     values = vllm.torch.tensor([*KEPT, *(-kept for kept in KEPT)])
-    assert same_bits(vllm.ours.round_to_fp4(values), values)
+    assert same_bits(vllm.fp4.round_to_fp4(values), values)
 
 
 def test_rounding_is_vllm_s_beside_every_tie_and_everywhere_else(vllm: SimpleNamespace) -> None:
@@ -57,8 +61,8 @@ def test_rounding_is_vllm_s_beside_every_tie_and_everywhere_else(vllm: SimpleNam
     beside = torch.cat([torch.nextafter(ties, torch.tensor(7.0)), torch.nextafter(ties, torch.tensor(-7.0))])
     random = torch.empty(200_000).uniform_(-6, 6, generator=torch.Generator().manual_seed(4))
     values = torch.cat([beside, -beside, random]).clamp(-6, 6)
-    assert same_bits(vllm.ours.round_to_fp4(values), vllm.theirs.cast_to_fp4(values.clone()))
-    assert set(vllm.ours.round_to_fp4(values).abs().unique().tolist()) == set(KEPT)
+    assert same_bits(vllm.fp4.round_to_fp4(values), vllm.theirs.cast_to_fp4(values.clone()))
+    assert set(vllm.fp4.round_to_fp4(values).abs().unique().tolist()) == set(KEPT)
 
 
 def _activations(torch: Any, dtype: "torch.dtype") -> Tensor:
@@ -78,28 +82,28 @@ def _activations(torch: Any, dtype: "torch.dtype") -> Tensor:
 def test_activations_are_quantized_as_vllm_does_it_to_the_last_bit(dtype: str, scale: float, vllm: SimpleNamespace) -> None:
     values, global_scale = _activations(vllm.torch, getattr(vllm.torch, dtype)), vllm.torch.tensor([scale])
     theirs = vllm.theirs.ref_nvfp4_quant_dequant(values.clone(), global_scale, 16)
-    assert same_bits(vllm.ours.quantize_and_decode(values, global_scale), theirs)
+    assert same_bits(vllm.fp4.quantize_and_decode(values, global_scale), theirs)
 
 
 def test_a_group_is_quantized_as_worked_out_by_hand(vllm: SimpleNamespace) -> None:
     # max 12 at a global scale of 1: scale 12/6 = 2, exact in FP8; x/2 = 6, 0.5, 1.25, -2.6 becomes 6, 0.5, 1, -3; times 2.
     values = vllm.torch.zeros(1, 16)
     values[0, :4] = vllm.torch.tensor([12.0, 1.0, 2.5, -5.2])
-    kept = vllm.ours.quantize_and_decode(values, vllm.torch.tensor([1.0]))
+    kept = vllm.fp4.quantize_and_decode(values, vllm.torch.tensor([1.0]))
     assert kept[0].tolist() == [12.0, 1.0, 2.0, -6.0, *[0.0] * 12]
 
 
 def test_what_is_too_large_for_the_scale_is_cut_off(vllm: SimpleNamespace) -> None:
     # 6 · 448 = 2688 is the largest that a global scale of 1 reaches.
     values = vllm.torch.full((1, 16), 5000.0)
-    assert vllm.ours.quantize_and_decode(values, vllm.torch.tensor([1.0])).tolist() == [[2688.0] * 16]
+    assert vllm.fp4.quantize_and_decode(values, vllm.torch.tensor([1.0])).tolist() == [[2688.0] * 16]
 
 
 def test_what_is_not_finite_is_treated_as_vllm_treats_it_and_a_nan_stays_one(vllm: SimpleNamespace) -> None:
     values = vllm.torch.linspace(-3, 3, 48).reshape(1, 48)
     values[0, 3], values[0, 20] = vllm.torch.nan, vllm.torch.inf
     one = vllm.torch.tensor([1.0])
-    kept = vllm.ours.quantize_and_decode(values, one)
+    kept = vllm.fp4.quantize_and_decode(values, one)
     assert same_bits(kept, vllm.theirs.ref_nvfp4_quant_dequant(values.clone(), one, 16))
     assert kept[0, 3].isnan()
     assert not kept[0, 32:].isnan().any()
@@ -108,7 +112,7 @@ def test_what_is_not_finite_is_treated_as_vllm_treats_it_and_a_nan_stays_one(vll
 def test_the_caller_s_activations_are_left_alone(vllm: SimpleNamespace) -> None:
     values = _activations(vllm.torch, vllm.torch.bfloat16)
     before = values.clone()
-    vllm.ours.quantize_and_decode(values, vllm.torch.tensor([2.0]))
+    vllm.fp4.quantize_and_decode(values, vllm.torch.tensor([2.0]))
     assert same_bits(values, before)
 
 
@@ -158,6 +162,21 @@ def test_the_weights_are_decoded_once_into_the_model_s_dtype(vllm: SimpleNamespa
     assert layer.weight.dtype == torch.get_default_dtype()
     assert layer.weight.shape == (1, 16)
     assert layer.weight[0].tolist() == [8.0, -24.0] * 8
+
+
+def test_a_stored_layer_decodes_as_vllm_does_it_to_the_last_bit_and_as_compressed_tensors_in_bf16(vllm: SimpleNamespace) -> None:
+    helpers = pytest.importorskip("compressed_tensors.compressors.nvfp4.helpers")
+    forward = pytest.importorskip("compressed_tensors.quantization.lifecycle.forward")
+    torch, stored, name = vllm.torch, read_weights(REFERENCE / "nvfp4"), "model.layers.3.mlp.down_proj"
+    packed, scales, divisor = (stored[f"{name}.{part}"] for part in ("weight_packed", "weight_scale", "weight_global_scale"))
+    ours = vllm.fp4.decode(packed, scales, divisor)
+    assert ours.shape == (256, 768)
+    assert same_bits(ours, vllm.theirs.dequantize_to_dtype(packed, scales, 1.0 / divisor, torch.float32, 16, swizzle=False))
+    codes = helpers.unpack_fp4_from_uint8(packed, 256, 768, dtype=torch.float32)
+    assert same_bits(vllm.fp4.unpack(packed), codes)
+    # compressed-tensors divides by the divisor where vLLM multiplies by its inverse: one rounding apart before BF16.
+    theirs = forward.dequantize(codes, scales.float(), global_scale=divisor, dtype=torch.float32)
+    assert same_bits(ours.bfloat16(), theirs.bfloat16())
 
 
 def test_registering_twice_registers_once_with_vllm_s_own_behind(vllm: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
