@@ -385,7 +385,7 @@ def test_a_perplexity_that_is_no_number_is_an_error() -> None:
 
 def test_a_drop_that_is_no_number_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     # Finite inputs can still leave the range of a float when they are summed.
-    monkeypatch.setattr(stats, "bootstrap_log_ratio", lambda *_: stats.Estimate(math.nan, (math.nan, math.nan), math.nan, 20))
+    monkeypatch.setattr(verdict, "bootstrap_log_ratio", lambda *_: stats.Estimate(math.nan, (math.nan, math.nan), math.nan, 20))
     got = verdict.judge_text(*pair_of_texts(0.0), perplexity_ratio=1.05, others=Others(1))
     assert got.verdict == "error"
     assert got.reason.startswith("the drop is nan")
