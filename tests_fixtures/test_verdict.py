@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from fixtures import stats, verdict
+from fixtures import comparable, stats, verdict
 from fixtures.errors import ConfigurationError
 from fixtures.records import (
     Answer,
@@ -409,7 +409,7 @@ def test_a_perplexity_equal_to_the_top_1_perplexity_is_a_bug_in_the_harness() ->
         got = verdict.judge_text(*pair, perplexity_ratio=1.05, others=Others(1))
         assert got.verdict == "error"
         assert got.reason.startswith(f"the {side}'s perplexity and top-1 perplexity are both")
-        assert "the harness read the likeliest token instead of the token that stands there" in got.reason
+        assert "either the harness read the likeliest token instead of the one that stands there, or the model gives every" in got.reason
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.9, 0.0, -1.0, math.nan, math.inf])
@@ -532,6 +532,17 @@ def test_a_round_without_speed_is_an_error_that_names_it() -> None:
 def test_a_decode_ratio_lies_between_zero_and_one(ratio: float) -> None:
     with pytest.raises(ConfigurationError, match=r"decode_tps_ratio = .* above 0 and below 1"):
         judged_tps(STEADY, STEADY, ratio)
+
+
+def test_what_changed_since_the_approval_is_listed_and_a_core_is_no_change() -> None:
+    before = with_provenance(text([2.0]), device_name="CPU X core 0", vllm="vllm 1", kernels=["A"])
+    now = with_provenance(text([2.0]), device_name="CPU X core 1", vllm="vllm 2", kernels=["B"], checkpoint_fingerprint="c1")
+    assert comparable.since_approval(now, before) == [
+        "the weights changed",
+        "vllm went from vllm 1 to vllm 2",
+        "kernels went from A to B",
+    ]
+    assert comparable.since_approval(with_provenance(before, device_name="CPU X"), before) == []
 
 
 def test_the_sentence_on_answers() -> None:
