@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from fixtures.errors import MeasurementError
-from fixtures.measure.asking import run
+from fixtures.measure.asking import chosen, run
+from fixtures.suites import Document
 
 
 async def _answers_its_cancellation_with_an_error() -> None:
@@ -37,3 +38,12 @@ def test_a_result_comes_out_as_from_asyncio_run() -> None:
         return 7
 
     assert run(seven()) == 7
+
+
+def test_the_same_items_are_chosen_in_whatever_order_they_stand() -> None:
+    documents = [Document(f"d{place}", "") for place in range(50)]
+    forth, back = chosen(documents, 8, "seed"), chosen(documents[::-1], 8, "seed")
+    assert forth == back[::-1]
+    assert len(forth) == 8
+    assert chosen(documents, 8, "another seed") != forth
+    assert chosen(documents, 99, "seed") == documents

@@ -173,9 +173,11 @@ def test_divergence_panel_by_hand() -> None:
     assert got.tail_mass == pytest.approx(0.0, abs=1e-9)
 
 
-def test_samples_of_other_documents_do_not_pair() -> None:
-    with pytest.raises(ValueError, match="other documents"):
-        divergence([topk(0.3, {1: 1.0})], [topk(0.3, {1: 1.0}, "d9")])
+def test_samples_pair_by_document_and_others_give_no_divergence() -> None:
+    one, other = topk(0.3, {1: 0.5, 2: 0.5}), topk(0.3, {1: 0.25, 2: 0.75}, "d1")
+    assert divergence([one, other], [other, one]) == divergence([one, other], [one, other])
+    assert divergence([one], [other]) is None
+    assert divergence([], [one]) is None
 
 
 @pytest.mark.parametrize(("kl_nats", "wanted"), [(None, "pass"), (0.9, "pass"), (0.01, "fail"), (0.05, "inconclusive")])
