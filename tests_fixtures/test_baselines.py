@@ -250,23 +250,76 @@ def test_a_checkpoint_that_fails_against_bf16_is_not_approved(project: Project) 
     assert project.stored == {BF16: encode(text_loss("bf16"))}
 
 
-def test_a_baseline_that_is_nonsense_is_replaced_by_an_approval_and_said_so(project: Project) -> None:
+def test_a_baseline_that_is_nonsense_is_never_replaced_with_its_history(project: Project) -> None:
     project.store(text_loss("bf16"))
-    (project.root / "baselines" / BF16).write_text("nonsense", encoding="utf-8")
+    (project.root / "baselines" / BF16).write_text("<<<<<<< HEAD", encoding="utf-8")
     project.test(GATE)
-    result = project.run("-m", "bf16")
-    result.assert_outcomes(failed=1, deselected=1)
-    assert "is no usable record: JSON is malformed" in result.stdout.str()
-    result = project.run("-m", "bf16", "--snapshot-update")
-    result.assert_outcomes(passed=1, deselected=1)
-    result.stdout.fnmatch_lines(["replaced: *reference-text.json is no usable record: *"])
+    for update in ([], ["--snapshot-update"]):
+        result = project.run("-m", "bf16", *update)
+        result.assert_outcomes(failed=1, deselected=1)
+        assert re.search(
+            r"is no usable record: JSON is malformed.*; restore it from git, or delete it and approve a new one", result.stdout.str()
+        )
+        assert project.stored == {BF16: b"<<<<<<< HEAD"}
+    (project.root / "baselines" / BF16).unlink()
+    project.run("-m", "bf16", "--snapshot-update").assert_outcomes(passed=1, deselected=1)
     assert project.measured == {BF16: text_loss("bf16")}
+
+
+VOIDS = """
+import msgspec
+
+VOID = {
+    "none": dict(documents=[]),
+    "twice": dict(documents=text_loss("bf16").documents[:2] * 2),
+    "below zero": dict(documents=[msgspec.structs.replace(one, nll_sum=-5.0) for one in text_loss("bf16").documents]),
+    "no tokens": dict(documents=[msgspec.structs.replace(one, tokens=0) for one in text_loss("bf16").documents]),
+    "summary": dict(perplexity=3.0),
+    "stranger": dict(again=[msgspec.structs.replace(text_loss("bf16").documents[0], id="zz")]),
+    "another family": dict(family="../../esc"),
+    "another precision": dict(precision="nvfp4"),
+}
+
+@pytest.mark.parametrize("void", VOID)
+def test_it(void, case, text_suite, gate):
+    gate(msgspec.structs.replace(text_loss("bf16"), **VOID[void]))
+"""
+
+
+def test_what_no_run_can_have_measured_is_never_approved(project: Project) -> None:
+    project.test(VOIDS)
+    result = project.run("-m", "bf16", "--snapshot-update")
+    result.assert_outcomes(failed=8, deselected=8)
+    assert project.stored == {}
+    said = result.stdout.str()
+    for part in (
+        "it holds no documents",
+        "document 'd0' stands 2 times in it",
+        "document 'd0' has a loss below 0 (-5.0 nats), a probability above 1",
+        "document 'd0' has 0 scored tokens",
+        "its perplexity is 3.0, and its items make 91.5",
+        "its second run has 'zz', which its first has not",
+        "it is of ../../esc, bf16, bf16, reference-text, and this test is about reference, bf16, bf16, reference-text",
+    ):
+        assert part in said
+
+
+def test_a_reference_that_collapsed_is_approved_only_with_a_reason(project: Project) -> None:
+    project.store(text_loss("bf16"))
+    project.test(GATE.replace("name)", "name, nll_sums=[60.0, 72, 79, 93.5, 97, 112])"))
+    result = project.run("-m", "bf16", "--snapshot-update")
+    result.assert_outcomes(failed=1, deselected=1)
+    assert "cpu/reference/bf16/reference-text is approved only with a --reason" in result.stdout.str()
+    assert project.stored == {BF16: encode(text_loss("bf16"))}
+    result = project.run("-m", "bf16", "--snapshot-update", "--reason=trained anew")
+    result.assert_outcomes(passed=1, deselected=1)
+    result.stdout.fnmatch_lines(["  between the two: fail: reference/bf16 reference-text since its approval: *"])
 
 
 def test_a_figure_edited_by_hand_is_found(tmp_path: Path) -> None:
     file = write_record(tmp_path / "cpu", text_loss())
     file.write_text(file.read_text(encoding="utf-8").replace('"perplexity": 91.5', '"perplexity": 81.5'), encoding="utf-8")
-    with pytest.raises(BaselineError, match=r"was not written by a measurement: perplexity is 81\.52\d+, and its items make 91\.52\d+"):
+    with pytest.raises(BaselineError, match=r"was not written by a measurement: its perplexity is 81\.52\d+, and its items make 91\.52\d+"):
         baselines.load(tmp_path, "cpu", "reference", "bf16", "reference-text")
 
 
@@ -377,7 +430,7 @@ def test_a_name_with_a_slash_stays_one_folder() -> None:
 def test_a_broken_baseline_is_named_with_the_way_out(tmp_path: Path) -> None:
     file = write_record(tmp_path / "cpu", text_loss())
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(BaselineError, match=r"reference-text\.json is no usable record: .* restore it from git or approve a new one"):
+    with pytest.raises(BaselineError, match=r"reference-text\.json is no usable record: .* restore it from git, or delete it"):
         baselines.load(tmp_path, "cpu", "reference", "bf16", "reference-text")
 
 
@@ -391,6 +444,6 @@ def test_a_baseline_in_another_s_place_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_figure_survives_the_round_trip_to_its_last_digit(tmp_path: Path) -> None:
-    measured = text_loss(nll_sums=[math.pi * 100, 0.1 + 0.2], provenance=PROVENANCE)
+    measured = text_loss(nll_sums=[math.pi * 100, 10.1 + 0.2], provenance=PROVENANCE)
     write_record(tmp_path / "cpu", measured)
     assert baselines.load(tmp_path, "cpu", "reference", "bf16", "reference-text") == measured

@@ -11,6 +11,7 @@ from fixtures.cli import main
 from fixtures.records import Answers, write_record
 from tests_fixtures.examples import answers, text_loss
 
+BF16 = Path(__file__).parents[1] / "fixtures" / "reference" / "bf16"
 LOSSES = [20.0, 31.0, 39.0, 52.0, 58.0, 71.0] * 3
 MIXED = "++++-" * 40
 
@@ -55,7 +56,8 @@ def test_tolerances_come_from_models_toml_by_the_candidate_s_precision(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "models.toml"
-    file.write_text("family = []\n[tolerance]\nnvfp4 = { perplexity_ratio = 1.005, accuracy_points = 8.0 }\n", encoding="utf-8")
+    other = f'[[family]]\nname = "other"\nsuites = ["x"]\ncheckpoint = [{{ name = "a", precision = "bf16", path = "{BF16}" }}]\n'
+    file.write_text(f"{other}[tolerance]\nnvfp4 = {{ perplexity_ratio = 1.005, accuracy_points = 8.0 }}\n", encoding="utf-8")
     command = ["compare", *map(str, folders), "--json", f"--models={file}"]
     assert main(command) == 1
     assert json.loads(capsys.readouterr().out)["verdicts"][1]["tolerance"] == pytest.approx(math.log(1.005))
@@ -103,3 +105,12 @@ def test_a_suite_that_the_candidate_lacks_is_named(folders: tuple[Path, Path], c
     (folders[1] / "reference-text.json").unlink()
     assert main(["compare", *map(str, folders)]) == 2
     assert "nvfp4 lacks reference-text.json, which" in capsys.readouterr().err
+
+
+def test_a_suite_that_the_baseline_lacks_is_an_error_and_not_left_out(
+    folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folders[0] / "reference-questions.json").unlink()
+    assert main(["compare", *map(str, folders), "--json"]) == 2
+    found = {one["suite"]: one["verdict"] for one in json.loads(capsys.readouterr().out)["verdicts"]}
+    assert found == {"reference-text": "pass", "reference-questions": "error"}

@@ -104,7 +104,8 @@ def test_a_second_run_of_texts_is_the_largest_change_of_a_document() -> None:
 
 
 def test_graded_answers_are_judged_by_their_mean() -> None:
-    """Scores of 0.9 where there were 1.0 on each of 40 items, half of them 0.02 off: 10 points, t interval +- 0.65."""
+    """Ten points less on each of 40 items, half of them 0.02 off: t says +- 0.65, and 40 items prove no more than +- 9.867:
+    the root of (40*d - 1/4)^2 = z^2*40*d*(1 - d)."""
     base = answers("+" * 30 + "-" * 10)
     before = msgspec.structs.replace(base, items=[msgspec.structs.replace(item, score=0.5) for item in base.items])
     wobble = [0.4 + 0.02 * (-1) ** place for place in range(40)]
@@ -112,8 +113,25 @@ def test_graded_answers_are_judged_by_their_mean() -> None:
     got = verdict.judge_answers(after, before, accuracy_points=8.0)
     assert (got.verdict, got.discordant, got.n) == ("fail", None, 40)
     assert got.drop == pytest.approx(10.0)
-    # s = 2*sqrt(40/39) points, t(39, 0.975) = 2.02269
-    assert got.interval == pytest.approx((10 - 2.02269 * 2 / math.sqrt(39), 10 + 2.02269 * 2 / math.sqrt(39)), rel=1e-5)
+    assert got.interval == pytest.approx((10 - 9.867, 10 + 9.867), abs=2e-3)
+
+
+def test_graded_answers_that_scatter_have_the_interval_of_their_scatter() -> None:
+    """Differences of 0.5 and -0.3 in turn: mean 10 points, s = 40*sqrt(40/39), t(39, 0.975) = 2.02269."""
+    base = answers("++++-" * 8)
+    before = msgspec.structs.replace(base, items=[msgspec.structs.replace(item, score=0.5) for item in base.items])
+    now = [msgspec.structs.replace(item, score=0.0 if place % 2 else 0.8) for place, item in enumerate(base.items)]
+    got = verdict.judge_answers(msgspec.structs.replace(base, items=now), before, accuracy_points=8.0)
+    half = 2.02269 * 40 / math.sqrt(39)
+    assert got.interval == pytest.approx((10 - half, 10 + half), rel=1e-4)
+    assert got.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("field", [{"cluster": "c"}, {"score": 0.5}])
+def test_answers_graded_or_clustered_on_one_side_alone_do_not_compare(field: dict[str, object]) -> None:
+    base = answers(MIXED)
+    other = msgspec.structs.replace(base, items=[msgspec.structs.replace(item, **field) for item in base.items])
+    assert judged(base, other)[0] == judged(other, base)[0] == "error"
 
 
 def test_a_few_graded_answers_without_any_change_do_not_pass() -> None:
@@ -133,9 +151,8 @@ def test_items_of_one_conversation_count_as_one_another_s_kin() -> None:
     got = verdict.judge_answers(pair[0], pair[1], accuracy_points=8.0)
     assert got.verdict == "inconclusive"
     assert got.drop == pytest.approx(20.0)
-    # Ten conversations, two of which lost everything: se = sqrt(10/9 * (2*80^2 + 8*20^2)/10^2), t(9, 0.975) = 2.26216.
-    half = 2.26216 * math.sqrt(10 / 9 * (2 * 80**2 + 8 * 20**2)) / 10
-    assert got.interval == pytest.approx((20 - half, 20 + half), rel=1e-4)
+    # Two of ten conversations lost everything: t(9) says +- 30.16, and ten without a change +- 31.22.
+    assert got.interval == pytest.approx((20 - 31.222, 20 + 31.222), abs=2e-3)
 
 
 def topk(own: float, probabilities: dict[int, float], name: str = "d0") -> DocumentTopK:
