@@ -25,7 +25,7 @@ test: lint
 	$(BIN)/pytest $(ARGS)
 
 unit: env
-	$(BIN)/pytest -m "not server" $(ARGS) tests_fixtures
+	$(BIN)/pytest -m "not server" --gpu=cpu -n 2 $(ARGS) tests_fixtures
 
 mutants: env
 	$(BIN)/python -m fixtures.mutants.score $(ARGS)
