@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats as scipy_stats
 
 from fixtures import power, stats, verdict
 from fixtures.rule import Others
@@ -44,6 +43,8 @@ def test_the_vectorized_score_agrees_with_the_interval() -> None:
 
 
 def test_coverage_agrees_with_a_sum_over_all_intervals() -> None:
+    from scipy import stats as scipy_stats
+
     n, discordance, drop = 18, 0.20, 0.08
     expected = 0.0
     for regressed, improved in ((b, c) for b in range(n + 1) for c in range(n + 1 - b)):

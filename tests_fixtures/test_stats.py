@@ -6,8 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy import optimize as scipy_optimize
-from scipy import stats as scipy_stats
 
 from fixtures import stats
 from fixtures.bootstrap import bootstrap_log_ratio
@@ -28,6 +26,8 @@ def test_mcnemar_counts_the_tosses_of_a_coin() -> None:
 
 @pytest.mark.parametrize(("regressed", "improved"), [(38, 22), (6, 16), (25, 28), (400, 300), (1, 0)])
 def test_mcnemar_agrees_with_the_exact_binomial_test(regressed: int, improved: int) -> None:
+    from scipy import stats as scipy_stats
+
     expected = scipy_stats.binomtest(regressed, regressed + improved, 0.5, alternative="greater").pvalue
     assert stats.mcnemar_p(regressed, improved) == pytest.approx(expected, rel=1e-9)
 
@@ -66,6 +66,8 @@ def test_the_correction_widens_by_no_more_than_itself(regressed: int, improved: 
 
 @pytest.mark.parametrize(("regressed", "improved", "n"), [(38, 18, 1200), (6, 16, 161), (0, 1, 44), (5, 0, 20)])
 def test_tango_limits_solve_the_score_equation_with_a_likelihood_maximized_by_search(regressed: int, improved: int, n: int) -> None:
+    from scipy import optimize as scipy_optimize
+
     for limit, correction in zip(stats.paired_proportion_interval(regressed, improved, n), (0.25, -0.25), strict=True):
 
         def against(q: float, d: float = limit) -> float:
@@ -149,6 +151,8 @@ def test_fisher_draws_from_an_urn() -> None:
 
 @pytest.mark.parametrize("counts", [(35, 40, 34, 40), (48, 80, 56, 70), (910, 1000, 870, 1000)])
 def test_fisher_agrees_with_scipy(counts: tuple[int, int, int, int]) -> None:
+    from scipy import stats as scipy_stats
+
     right_base, n_base, right_cand, n_cand = counts
     table = [[right_base, n_base - right_base], [right_cand, n_cand - right_cand]]
     assert stats.fisher_p(*counts) == pytest.approx(scipy_stats.fisher_exact(table, alternative="greater").pvalue, rel=1e-9)
@@ -224,6 +228,8 @@ def test_bootstrap_of_the_same_loss_in_every_token_is_a_point() -> None:
 
 
 def test_bootstrap_agrees_with_scipy_where_documents_are_many() -> None:
+    from scipy import stats as scipy_stats
+
     baseline, candidate, tokens = _documents(300)
     estimate = bootstrap_log_ratio(baseline, candidate, tokens)
 
@@ -305,6 +311,8 @@ def test_mean_interval_is_students() -> None:
 
 
 def test_mean_interval_tests_against_the_null_it_is_given() -> None:
+    from scipy import stats as scipy_stats
+
     values = [0.10, -0.02, 0.06, 0.03]
     for null in (0.0, 0.05):
         expected = scipy_stats.ttest_1samp(values, null, alternative="greater").pvalue
@@ -336,6 +344,8 @@ def test_clusters_count_as_often_as_there_are_clusters() -> None:
 
 
 def test_clusters_of_unequal_size_agree_with_a_regression_on_a_constant() -> None:
+    from scipy import stats as scipy_stats
+
     # The sandwich (X'X)^-1 X'uu'X (X'X)^-1 * G/(G - 1), X a column of ones, with the clusters as blocks of a matrix.
     differences = np.array([0.2, -0.1, 0.4, 0.0, 0.3, -0.5, 0.1])
     clusters = [("talk", 1), ("talk", 2), ("talk", 1), ("talk", 3), ("talk", 1), ("talk", 2), ("talk", 3)]
@@ -408,6 +418,8 @@ def test_a_score_over_categories_weighs_by_their_questions() -> None:
 
 
 def test_welch_agrees_with_scipy() -> None:
+    from scipy import stats as scipy_stats
+
     baseline, candidate = [4.61, 4.58, 4.63, 4.60, 4.57], [4.52, 4.61, 4.49]
     other = scipy_stats.ttest_ind(baseline, candidate, equal_var=False, alternative="greater")
     interval = scipy_stats.ttest_ind(baseline, candidate, equal_var=False).confidence_interval(0.95)

@@ -38,7 +38,7 @@ def run(arguments):
     collect = [] if "--run" in arguments else ["--collect-only"]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = pytest.main([*(one for one in arguments if one != "--run"), *collect, "-q", "-p", "no:cacheprovider"])
-    heavy = [name for name in ("torch", "vllm", "transformers", "openai", "datasets", "matplotlib") if name in sys.modules]
+    heavy = [name for name in ("torch", "vllm", "transformers", "openai", "datasets", "matplotlib", "scipy.stats") if name in sys.modules]
     return [int(code), out.getvalue(), err.getvalue(), heavy]
 
 print(json.dumps([run(arguments) for arguments in json.load(sys.stdin)]))
