@@ -230,6 +230,20 @@ def test_an_approval_is_entered_in_the_history_with_its_reason(project: Project)
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--reason=new"], "--reason=new goes into the history of an approval; add --snapshot-update"),
+        (["--reason= ", "--snapshot-update"], "--reason is empty; say why"),
+    ],
+)
+def test_a_reason_that_goes_nowhere_or_says_nothing_is_a_usage_error(arguments: list[str], said: str, project: Project) -> None:
+    project.test(GATE)
+    result = project.run(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert said in result.stderr.str()
+
+
 def test_what_has_not_changed_is_not_written_again(project: Project) -> None:
     project.test(GATE)
     project.run("--snapshot-update").assert_outcomes(passed=2)
