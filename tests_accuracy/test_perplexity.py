@@ -6,10 +6,10 @@ import pytest
 
 from fixtures.gate import Gate
 from fixtures.measure import measure_text_loss
-from fixtures.server import Server
+from fixtures.serving import Serving
 from fixtures.suites import TextSuite
 
 
 @pytest.mark.server
-def test_perplexity_recovers(server: Server, text_suite: TextSuite, tokenizer: Path, again: int, gate: Gate) -> None:
+def test_perplexity_recovers(server: Serving, text_suite: TextSuite, tokenizer: Path, again: int, gate: Gate) -> None:
     gate(measure_text_loss(server, text_suite, tokenizer, again))

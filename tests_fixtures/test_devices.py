@@ -91,6 +91,21 @@ TABLE = {  #                                  auto, 0, 1, 0,1 --tp 2, a UUID's b
 }
 
 
+def as_markdown() -> str:
+    """The table for docs/devices.md, refusals by their beginning words."""
+    head = "| machine | `auto` | `0` | `1` | `0,1 --tp 2` | a UUID's beginning |\n|---|---|---|---|---|---|\n"
+
+    def cell(text: str) -> str:
+        return text if not text.startswith("!") else f"refused: {text[1:].replace('|', '/')}"
+
+    rows = [(name, row.auto, row.first, row.second, row.pair, f"`{row.prefix[0]}`: {cell(row.prefix[1])}") for name, row in TABLE.items()]
+    return head + "".join(f"| {' | '.join(map(cell, row))} |\n" for row in rows)
+
+
+def test_the_documentation_has_the_table_as_it_is() -> None:
+    assert as_markdown() in (Path(__file__).parents[1] / "docs" / "devices.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", MACHINES)
 def test_a_machine_yields_what_the_table_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     library, row = at(name, monkeypatch), TABLE[name]

@@ -30,11 +30,12 @@ def test_it(quantgate, number):
 def _locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUANTGATE_LOCKS", str(tmp_path / "locks"))
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(placing, "REPLACEMENT_SECONDS", 0.3)
 
 
 def config(gpu: str, worker: int | None = None, workers: int = 2) -> Any:
     """As much of pytest's as `place` reads: of a worker of this number, or of a process without workers."""
-    found = SimpleNamespace(option=SimpleNamespace(gpu=gpu, tp=None, gpu_wait=0.0, collectonly=False), cleanup=[])
+    found = SimpleNamespace(option=SimpleNamespace(gpu=gpu, tp=None, gpu_wait=0.0, collectonly=False, endpoint=None), cleanup=[])
     found.getoption = lambda _, default=None: default
     found.add_cleanup = found.cleanup.append
     if worker is not None:

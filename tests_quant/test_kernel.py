@@ -2,9 +2,10 @@
 
 import pytest
 
-from fixtures.server import Server
+from fixtures.serving import Serving
 
 
 @pytest.mark.server
-def test_expected_kernel_ran(server: Server, expected_kernel: str) -> None:
-    assert expected_kernel in server.kernels(), f"{server.model}: models.toml expects {expected_kernel}; see {server.log}"
+def test_expected_kernel_ran(server: Serving, expected_kernel: str) -> None:
+    chosen = server.kernels()
+    assert expected_kernel in chosen, f"{server.model}: models.toml expects {expected_kernel}, and vLLM chose {', '.join(chosen) or 'none'}"

@@ -1,0 +1,190 @@
+"""A run of pytest on a project of its own, with a vLLM of its own, marked so that nothing of it can hide."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from fixtures import devices, folders, memory, serverlog
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "fixtures" / "reference"
+GONE_SECONDS, WAIT_SECONDS, POLL_SECONDS = 15.0, 300.0, 0.1
+MODELS = """
+[[family]]
+name = "reference"
+suites = ["reference-questions"]
+tolerance.bf16 = {{ accuracy_points = 2.0 }}
+tolerance.fp8 = {{ accuracy_points = 2.0 }}
+"""
+CHECKPOINT = """
+[[family.checkpoint]]
+name = "{name}"
+precision = "{name}"
+path = "{path}"
+serve = {{ max_model_len = 1024, max_num_seqs = 32, max_num_batched_tokens = 2048, hang_seconds = 6, enforce_eager = true }}
+"""
+CONFTEST = """
+import pathlib, socket, time
+import pytest
+from fixtures import server
+
+pytest_plugins = ["fixtures.plugin"]
+taken = []
+
+def pytest_addoption(parser):
+    parser.addoption("--port-taken", action="store_true")
+    parser.addoption("--with-gate", action="store_true")
+
+def pytest_runtest_logreport(report):
+    if report.failed:
+        (pathlib.Path(__file__).parent / "failed").write_text(str(time.monotonic()))
+
+def pytest_configure(config):
+    if config.option.port_taken:
+        choose = server.reserve_port
+        def choose_taken():
+            found = choose()
+            if not taken:
+                port = found.getsockname()[1]
+                found.close()
+                other = socket.create_server(("127.0.0.1", port))
+                taken.append(other)
+                found = socket.socket()
+                found.getsockname = None
+                class Chosen:
+                    def getsockname(self): return ("127.0.0.1", port)
+                    def close(self): pass
+                return Chosen()
+            return found
+        server.reserve_port = choose_taken
+"""
+TESTS = """
+import os, pathlib, time
+import pytest
+from fixtures.measure import measure_answers
+
+HERE = pathlib.Path(__file__).parent
+
+@pytest.mark.server
+def test_load(server, question_suite, case):
+    (HERE / f"ready-{case.checkpoint.name}").write_text(f"{os.getpid()} {getattr(server, 'pid', 0)} {server.watchdog_pid}")
+    while not (HERE / "enough").exists():
+        measure_answers(server, question_suite)
+    assert not (HERE / "fail").exists(), "as was asked"
+
+@pytest.mark.server
+def test_after(server, question_suite, gate, pytestconfig):
+    if pytestconfig.option.with_gate:
+        gate(measure_answers(server, question_suite))
+    server.raise_if_dead()
+"""
+
+
+class Run:
+    """pytest on a project of its own, marked."""
+
+    gpu = "cpu"
+
+    def __init__(self, stack: ExitStack, arguments: tuple[str, ...] = (), checkpoints: tuple[str, ...] = ("bf16",)) -> None:
+        self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
+        self.records = self.folder / "records"
+        text = MODELS.format() + "".join(CHECKPOINT.format(name=name, path=REFERENCE / name) for name in checkpoints)
+        for name, content in {"models.toml": text, "conftest.py": CONFTEST, "test_it.py": TESTS}.items():
+            (self.folder / name).write_text(content, encoding="utf-8")
+        (self.folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n", encoding="utf-8")
+        shutil.copytree(ROOT / "baselines", self.folder / "baselines")
+        (self.folder / "tmp").mkdir()
+        self.mark = f"QUANTGATE_RUN={uuid.uuid4().hex}"
+        name, _, value = self.mark.partition("=")
+        self.output = self.folder / "output"
+        self.slot = devices.select(self.gpu)[0]
+        self.gib = memory.used_gib(self.slot) or 0.0
+        self.shm = set(os.listdir("/dev/shm"))  # noqa: PTH208, S108
+        command = [sys.executable, "-m", "pytest", f"--gpu={self.gpu}", f"--records={self.records}", "-p", "no:cacheprovider", *arguments]
+        environment = os.environ | {name: value, "COLUMNS": "200", "TMPDIR": str(self.folder / "tmp")}
+        environment |= {"QUANTGATE_LOCKS": str(self.folder / "locks"), "PYTHONUNBUFFERED": "1"}
+        environment |= {"TORCHINDUCTOR_CACHE_DIR": str(folders.compiled())}
+        with self.output.open("wb") as file:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            )
+        stack.callback(self._clean)
+
+    def _clean(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pid in self.marked():
+            os.kill(pid, signal.SIGKILL)
+
+    def said(self) -> str:
+        return self.output.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what} did not come in {WAIT_SECONDS:.0f} s; pytest said:\n{self.said()}")
+            time.sleep(POLL_SECONDS)
+
+    def until_load(self, name: str = "bf16") -> tuple[int, int]:
+        """Pids of the pytest process that measures (a worker under xdist) and of its API server, once a load runs."""
+        file = self.folder / f"ready-{name}"
+        self.wait_for(lambda: (file.exists() and len(file.read_text().split()) == 3) or self.process.poll() is not None, "the first load")
+        time.sleep(1.0)  # the fault is to come while requests are under way
+        pytest_pid, server_pid, _ = file.read_text().split()
+        return int(pytest_pid), int(server_pid)
+
+    def until_phase(self, phase: str) -> None:
+        log = self.records / "reference" / "bf16" / "server.log"
+        self.wait_for(lambda: log.exists() and serverlog.phase(serverlog.read(log)) == phase, phase)
+
+    def enough(self) -> None:
+        (self.folder / "enough").touch()
+
+    def end(self) -> int:
+        return self.process.wait(WAIT_SECONDS)
+
+    def marked(self) -> list[int]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if self.mark.encode() in entry.read_bytes():
+                    found.append(int(entry.parent.name))
+            except OSError:
+                continue  # ended meanwhile
+        return found
+
+    def engine(self, server_pid: int) -> int:
+        """The engine core: the API server's child that has children of its own, or is named so."""
+        children = Path(f"/proc/{server_pid}/task/{server_pid}/children").read_text().split()
+        return next(int(pid) for pid in children if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    def gone(self) -> tuple[int, float]:
+        """Survivors after GONE_SECONDS, and how long the last one took to go."""
+        started = time.monotonic()
+        while (left := self.marked()) or self.left_gib() > memory.SLACK_GIB:
+            if time.monotonic() - started > GONE_SECONDS:
+                break
+            time.sleep(POLL_SECONDS)
+        return len(left), time.monotonic() - started
+
+    def left_gib(self) -> float:
+        return (memory.used_gib(self.slot) or 0.0) - self.gib
+
+    def left_on_disk(self) -> int:
+        temporary = [one for one in (self.folder / "tmp").iterdir() if not one.name.startswith("pytest-of-")]
+        return len(temporary) + len({one for one in os.listdir("/dev/shm") if one.startswith("psm_")} - self.shm)  # noqa: PTH208, S108
+
+    def noticed(self) -> float:
+        """When the first test failed, by the clock that all processes share."""
+        file = self.folder / "failed"
+        self.wait_for(lambda: file.exists() and file.read_text() != "", "the failure")
+        return float(file.read_text())

@@ -1,0 +1,94 @@
+"""pytest's side of a run: what there is nothing to test for, which cores it keeps to, what an end that fails does to its exit code."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fixtures import placing, plugin
+from fixtures.devices import Slot, cpu
+from fixtures.errors import ServerError
+from fixtures.nvml import Device
+from fixtures.state import STATE
+
+pytest_plugins = ["pytester"]
+ROOT = Path(__file__).parents[1]
+INNER = """
+def test_texts(case, text_suite): pass
+def test_questions(case, question_suite): pass
+def test_plain(): pass
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A family with texts and no questions."""
+    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("QUANTGATE_LOCKS", str(pytester.path / "locks"))
+    checkpoint = f'{{ name = "bf16", precision = "bf16", path = "{ROOT}/fixtures/reference/bf16" }}'
+    (pytester.path / "models.toml").write_text(
+        f'[[family]]\nname = "reference"\nsuites = ["reference-text"]\ncheckpoint = [{checkpoint}]\n'
+    )
+    pytester.makepyprojecttoml(f'[tool.pytest.ini_options]\npythonpath = ["{ROOT}"]\n')
+    pytester.makeconftest('pytest_plugins = ["fixtures.plugin"]')
+    pytester.makepyfile(INNER)
+    return pytester
+
+
+def test_a_test_of_what_no_family_has_is_left_out_and_not_skipped(project: pytest.Pytester) -> None:
+    ran = project.runpytest_subprocess("--gpu=cpu", "--must-run")
+    ran.assert_outcomes(passed=2, deselected=1)
+    assert ran.ret == 0
+
+
+@pytest.mark.parametrize(("workers", "named"), [(None, ["0"]), (2, ["0", "1"])], ids=["no workers", "two workers"])
+def test_the_header_names_the_slot_of_every_worker_and_what_servers_do_not_see(
+    workers: int | None, named: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fixtures.launch.left_out", lambda _: ["RANK", "VLLM_USE_V1"])
+    slots = [Slot(devices=[Device(name=f"CPU core {core}", core=core)]) for core in (0, 1)]
+    state = SimpleNamespace(slot=slots[0], slots=slots, families=[], records=Path("/records"))
+    option = SimpleNamespace(gpu="cpu:0,cpu:1")
+    config: Any = SimpleNamespace(stash={STATE: state}, option=option, rootpath=ROOT, getoption=lambda *_: workers)
+    header = plugin.pytest_report_header(config)
+    assert [line.rpartition(" ")[2] for line in header if line.startswith("quantgate: device CPU core ")] == named
+    assert header[-1] == "quantgate: servers do not see RANK, VLLM_USE_V1; what they need stands in models.toml (serve.env)"
+
+
+def test_the_client_keeps_to_the_cores_of_its_server_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = {0, 1, 2}
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(allowed))
+
+    def keep(_: int, cores: set[int]) -> None:
+        allowed.clear()
+        allowed.update(cores)
+
+    monkeypatch.setattr(os, "sched_setaffinity", keep)
+    cleanup: list[Any] = []
+    config: Any = SimpleNamespace(add_cleanup=cleanup.append)
+    for anywhere in (Slot(devices=[cpu()]), Slot(devices=[Device(name="NVIDIA H200", uuid="GPU-a1")])):
+        placing.keep_to_cores(config, anywhere)
+    assert (allowed, cleanup) == ({0, 1, 2}, [])
+    placing.keep_to_cores(config, Slot(devices=[cpu(1)]))
+    assert allowed == {1}
+    (restore,) = cleanup
+    restore()
+    assert allowed == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("error", "status"), [(None, 0), (ServerError("70 GiB are missing"), 1)])
+def test_servers_that_do_not_end_fail_the_run_and_are_named(
+    error: ServerError | None, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def close() -> None:
+        if error:
+            raise error
+
+    stash: Any = {STATE: SimpleNamespace(pool=SimpleNamespace(close=close))}
+    session: Any = SimpleNamespace(config=SimpleNamespace(stash=stash), exitstatus=0)
+    plugin.pytest_sessionfinish(session)
+    assert session.exitstatus == status
+    assert capsys.readouterr().err == (f"quantgate: {error}\n" if error else "")
