@@ -1,0 +1,32 @@
+"""Is the checkpoint what it claims to be? Its files alone, against the family's BF16 original: seconds, and no server."""
+
+import pytest
+
+from fixtures.checkpoint import inspect_checkpoint
+from fixtures.hub import local_folder
+from fixtures.registry import REFERENCE_PRECISION, Checkpoint, Family
+from fixtures.state import STATE
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every checkpoint of the chosen families, under the marker of its precision."""
+    if "inspected" not in metafunc.fixturenames or (state := metafunc.config.stash.get(STATE, None)) is None:
+        return
+    metafunc.parametrize(
+        "inspected",
+        [
+            pytest.param((family, one), id=str(one), marks=getattr(pytest.mark, one.precision))
+            for family in state.families
+            for one in family.checkpoint
+            if one.has_weights
+        ],
+    )
+
+
+def test_files_are_sound(inspected: tuple[Family, Checkpoint]) -> None:
+    family, checkpoint = inspected
+    original = family.reference()
+    base = local_folder(original) if original is not None and checkpoint.precision != REFERENCE_PRECISION else None
+    report = inspect_checkpoint(local_folder(checkpoint), base)
+    errors = [f"{one.where}: {one.value}: {one.meaning}" for one in report.of("error")]
+    assert not errors, f"{checkpoint}: {'; '.join(errors)} (see `quantgate inspect {checkpoint.path}`)"
