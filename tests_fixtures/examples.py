@@ -2,8 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
-from fixtures.records import Answer, Answers, DocumentLoss, Provenance, TextLoss
+import msgspec
+
+from fixtures.records import Answer, Answers, DocumentLoss, Measurement, Provenance, Round, Spread, TextLoss, Throughput
+
+R = TypeVar("R", bound=Measurement)
 
 PROVENANCE = Provenance(
     vllm="vllm 1",
@@ -72,3 +77,35 @@ def answers(right: str = "++-") -> Answers:
         accuracy=right.count("+") / len(right),
         by_group={"add": right.count("+") / len(right)},
     )
+
+
+SPREAD = Spread(mean=1.0, p50=1.0, p90=1.0, p99=1.0)
+
+
+def speed(decode_tps: list[float], log_speedup: list[float] | None = None) -> Throughput:
+    """Rounds of these speeds, with ln(speed-up over BF16) by round where given."""
+    return Throughput(
+        family="reference",
+        checkpoint="nvfp4",
+        precision="nvfp4",
+        suite="decode-16x64",
+        provenance=PROVENANCE,
+        concurrency=16,
+        requests=64,
+        max_tokens=64,
+        rounds=[Round(seconds=1.0, decode_tps=tps, prompt_tps=1.0, qps=1.0) for tps in decode_tps],
+        decode_tps=sorted(decode_tps)[len(decode_tps) // 2] if decode_tps else 0.0,
+        ttft_ms=SPREAD,
+        tpot_ms=SPREAD,
+        itl_ms=SPREAD,
+        latency_ms=SPREAD,
+        log_speedup_over_bf16=log_speedup or [],
+    )
+
+
+def speedups(ratios: list[float]) -> Throughput:
+    return speed([100.0] * len(ratios), [math.log(ratio) for ratio in ratios])
+
+
+def with_provenance(record: R, **changes: object) -> R:
+    return msgspec.structs.replace(record, provenance=msgspec.structs.replace(record.provenance, **changes))

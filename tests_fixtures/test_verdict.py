@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 import pytest
@@ -14,41 +13,13 @@ from fixtures.records import (
     Answers,
     Discordant,
     DocumentLoss,
-    Measurement,
-    Provenance,
-    Round,
-    Spread,
     TextLoss,
-    Throughput,
     Verdict,
     encode,
 )
 from fixtures.rule import Others, error
 from fixtures.wording import TEXT_UNIT, sentence
-
-R = TypeVar("R", bound=Measurement)
-
-PROVENANCE = Provenance(
-    vllm="1",
-    torch="2",
-    transformers="5",
-    driver=None,
-    device_name="cpu",
-    device_class="cpu",
-    mig_profile=None,
-    gpu_uuid=[],
-    tensor_parallel=1,
-    kernels=[],
-    checkpoint_fingerprint="c0",
-    suite_fingerprint="s0",
-    tokenizer_fingerprint="t0",
-    chat_template_fingerprint="m0",
-    sampling={"temperature": 0.0, "max_tokens": 64},
-    seed=0,
-    started="2026-01-01T00:00:00Z",
-    seconds=1.0,
-)
-SPREAD = Spread(mean=1.0, p50=1.0, p90=1.0, p99=1.0)
+from tests_fixtures.examples import PROVENANCE, with_provenance
 
 
 def answers(right: str, checkpoint: str = "nvfp4") -> Answers:
@@ -112,34 +83,6 @@ def pair_of_texts(loss: float, wobble: float = 0.002, n: int = 20) -> tuple[Text
     before = [2.0 + 0.1 * (number % 5) for number in range(n)]
     after = [nll + loss + wobble * (-1) ** number for number, nll in enumerate(before)]
     return text(after), text(before, checkpoint="bf16")
-
-
-def speed(decode_tps: list[float], log_speedup: list[float] | None = None) -> Throughput:
-    return Throughput(
-        family="reference",
-        checkpoint="nvfp4",
-        precision="nvfp4",
-        suite="decode-16x64",
-        provenance=PROVENANCE,
-        concurrency=16,
-        requests=64,
-        max_tokens=64,
-        rounds=[Round(seconds=1.0, decode_tps=tps, prompt_tps=1.0, qps=1.0) for tps in decode_tps],
-        decode_tps=sorted(decode_tps)[len(decode_tps) // 2] if decode_tps else 0.0,
-        ttft_ms=SPREAD,
-        tpot_ms=SPREAD,
-        itl_ms=SPREAD,
-        latency_ms=SPREAD,
-        log_speedup_over_bf16=log_speedup or [],
-    )
-
-
-def speedups(ratios: list[float]) -> Throughput:
-    return speed([100.0] * len(ratios), [math.log(ratio) for ratio in ratios])
-
-
-def with_provenance(record: R, **changes: object) -> R:
-    return msgspec.structs.replace(record, provenance=msgspec.structs.replace(record.provenance, **changes))
 
 
 def judged(pair: tuple[Answers, Answers], points: float = 4.0, suites: int = 1) -> Verdict:
@@ -284,8 +227,8 @@ def test_a_changed_fingerprint_is_an_error_with_the_old_and_the_new(name: str) -
 
 def test_changed_sampling_is_an_error_that_names_the_setting() -> None:
     measured, baseline = pair_of_answers(0, 0, 300)
-    warmer = with_provenance(measured, sampling={"temperature": 0.7, "max_tokens": 64})
-    assert judged((warmer, baseline)).reason.startswith("the sampling's temperature changed from 0.0 to 0.7")
+    warmer = with_provenance(measured, sampling={**PROVENANCE.sampling, "temperature": 0.7})
+    assert judged((warmer, baseline)).reason.startswith("the sampling's temperature changed from 0 to 0.7")
     richer = with_provenance(measured, sampling={**PROVENANCE.sampling, "top_p": 0.9})
     assert judged((richer, baseline)).reason.startswith("the sampling's top_p changed from None to 0.9")
 
@@ -418,122 +361,6 @@ def test_a_perplexity_ratio_must_be_above_one(ratio: float) -> None:
         verdict.judge_text(*pair_of_texts(0.0), perplexity_ratio=ratio, others=Others(1))
 
 
-def judged_speed(ratios: list[float], wanted: float, suites: int = 1) -> Verdict:
-    return verdict.judge_speedup(speedups(ratios), speedup_over_bf16=wanted, others=Others(suites))
-
-
-SLOWER, AT_ONE, FASTER = [0.80, 0.82, 0.81, 0.79, 0.83], [0.99, 1.01, 1.0, 1.02, 0.98], [1.38, 1.42, 1.40, 1.41, 1.39]
-
-
-def test_slower_than_bf16_passes_where_slower_is_allowed() -> None:
-    got = judged_speed(SLOWER, 0.4)
-    assert (got.verdict, got.reason, got.unit, got.n) == ("pass", "a real loss, within tolerance", "ln(speed ratio)", 5)
-    assert got.tolerance == pytest.approx(0.916291, abs=1e-6)
-    assert got.drop == pytest.approx(-sum(map(math.log, SLOWER)) / 5, rel=1e-12)
-
-
-def test_slower_than_the_allowance_fails() -> None:
-    assert judged_speed(SLOWER, 0.9).verdict == "fail"
-
-
-@pytest.mark.parametrize(("ratios", "outcome"), [(FASTER, "pass"), (AT_ONE, "fail"), (SLOWER, "fail"), ([1.2, 1.42], "inconclusive")])
-def test_a_required_speed_up_is_a_question_of_its_own(ratios: list[float], outcome: str) -> None:
-    got = judged_speed(ratios, 1.3)
-    assert got.verdict == outcome
-    assert got.tolerance == pytest.approx(-math.log(1.3))
-
-
-def test_faster_than_bf16_and_yet_short_of_the_requirement_fails() -> None:
-    # p(drop <= 0) is near 1 here; p(drop <= bound) is what shows the shortfall.
-    got = judged_speed(FASTER, 2.0)
-    assert got.verdict == "fail"
-    assert got.drop is not None
-    assert got.drop < 0
-    assert got.p_value is not None
-    assert got.p_value < 0.001
-
-
-def test_at_least_as_fast_as_bf16_is_a_bound_of_zero() -> None:
-    assert judged_speed(FASTER, 1.0).verdict == "pass"
-    got = judged_speed(AT_ONE, 1.0)
-    assert (got.verdict, got.tolerance) == ("inconclusive", 0.0)
-    assert math.copysign(1.0, got.tolerance or 0.0) == 1.0
-
-
-def test_one_round_of_speed_decides_nothing() -> None:
-    assert judged_speed([0.8], 0.4).verdict == "inconclusive"
-
-
-def test_equal_rounds_decide_by_their_value() -> None:
-    assert judged_speed([0.5, 0.5], 0.4).verdict == "pass"
-    assert judged_speed([0.5, 0.5], 0.6).verdict == "fail"
-    assert judged_speed([0.5, 0.5], 0.5).verdict == "fail"
-
-
-def test_suites_multiply_the_p_of_a_speed_too() -> None:
-    alone = judged_speed([0.7, 0.8, 0.9, 0.75], 0.9)
-    assert alone.verdict == "fail"
-    assert judged_speed([0.7, 0.8, 0.9, 0.75], 0.9, suites=10).verdict == "inconclusive"
-
-
-def test_a_speed_without_bf16_beside_it_is_an_error() -> None:
-    got = verdict.judge_speedup(speed([100.0, 101.0]), speedup_over_bf16=0.4, others=Others(1))
-    assert got.verdict == "error"
-    assert "measure the BF16 checkpoint in the same run" in got.reason
-
-
-def test_a_round_that_is_no_number_is_an_error_that_names_it() -> None:
-    got = verdict.judge_speedup(speed([100.0, 100.0], [0.1, math.nan]), speedup_over_bf16=0.4, others=Others(1))
-    assert got.reason.startswith("log_speedup_over_bf16[2] is nan")
-
-
-@pytest.mark.parametrize("ratio", [0.0, -0.4, math.nan, math.inf])
-def test_a_required_speed_ratio_must_be_above_zero(ratio: float) -> None:
-    with pytest.raises(ConfigurationError, match="speedup_over_bf16 = "):
-        judged_speed(SLOWER, ratio)
-
-
-def judged_tps(now: list[float], before: list[float], ratio: float = 0.95) -> Verdict:
-    return verdict.judge_decode_tps(speed(now), speed(before), decode_tps_ratio=ratio, others=Others(1))
-
-
-STEADY = [1000.0, 1002.0, 998.0, 1001.0, 999.0]
-
-
-@pytest.mark.parametrize(("factor", "outcome"), [(1.0, "pass"), (0.98, "pass"), (0.90, "fail"), (0.9501, "inconclusive")])
-def test_decode_speed_is_judged_against_the_approved_one(factor: float, outcome: str) -> None:
-    got = judged_tps([factor * tps for tps in STEADY], STEADY)
-    assert got.verdict == outcome
-    assert got.drop == pytest.approx(-math.log(factor), abs=1e-12)
-    assert got.reason.endswith("; unpaired: 5 rounds against 5 of another run")
-    assert got.tolerance == pytest.approx(0.0512933, abs=1e-7)
-
-
-def test_decode_speed_of_another_device_class_is_never_compared() -> None:
-    got = verdict.judge_decode_tps(
-        speed(STEADY), with_provenance(speed(STEADY), device_class="H200 TP1"), decode_tps_ratio=0.95, others=Others(1)
-    )
-    assert got.reason.startswith("the device class changed from 'H200 TP1' to 'cpu'")
-
-
-def test_decode_speed_under_another_load_is_an_error() -> None:
-    other = msgspec.structs.replace(speed(STEADY), concurrency=8)
-    got = verdict.judge_decode_tps(speed(STEADY), other, decode_tps_ratio=0.95, others=Others(1))
-    assert got.reason.startswith("the load's concurrency changed from 8 to 16")
-
-
-def test_a_round_without_speed_is_an_error_that_names_it() -> None:
-    assert judged_tps([1000.0, 0.0], STEADY).reason == "the measurement has no speed in round 2: measure again"
-    assert judged_tps(STEADY, []).reason == "the baseline has no speed in any round: measure again"
-    assert judged_tps([1000.0, math.nan], STEADY).reason.startswith("rounds[2].decode_tps is nan in the measurement")
-
-
-@pytest.mark.parametrize("ratio", [1.0, 1.1, 0.0, math.nan])
-def test_a_decode_ratio_lies_between_zero_and_one(ratio: float) -> None:
-    with pytest.raises(ConfigurationError, match=r"decode_tps_ratio = .* above 0 and below 1"):
-        judged_tps(STEADY, STEADY, ratio)
-
-
 def test_what_changed_since_the_approval_is_listed_and_a_core_is_no_change() -> None:
     before = with_provenance(text([2.0]), device_name="CPU X core 0", vllm="vllm 1", kernels=["A"])
     now = with_provenance(text([2.0]), device_name="CPU X core 1", vllm="vllm 2", kernels=["B"], checkpoint_fingerprint="c1")
@@ -571,13 +398,6 @@ def test_the_sentence_on_text_speaks_of_perplexity_in_per_cent() -> None:
     assert line.endswith("tolerance +5.00 %, n = 20 documents; a real loss, within tolerance")
 
 
-def test_the_sentence_on_speed_shows_the_ratio() -> None:
-    assert sentence(judged_speed(SLOWER, 0.4)) == (
-        "pass: reference/nvfp4 decode-16x64: 0.81x of BF16 [0.79, 0.83], at least 0.40x wanted, n = 5 rounds; a real loss, within tolerance"
-    )
-    assert "0.90x of its baseline [0.90, 0.90], at least 0.95x wanted" in sentence(judged_tps([0.9 * tps for tps in STEADY], STEADY))
-
-
 def test_the_sentence_survives_a_loss_beyond_all_measure() -> None:
     measured, baseline = pair_of_texts(600.0, wobble=500.0)
     assert sentence(verdict.judge_text(measured, baseline, perplexity_ratio=1.05, others=Others(1))).startswith("fail: ")
@@ -595,8 +415,6 @@ def test_the_sentence_on_what_was_not_measured_is_its_reason() -> None:
         lambda: judged(pair_of_answers(2, 2, 60)),
         lambda: judged((answers(""), answers(""))),
         lambda: verdict.judge_text(*pair_of_texts(0.0, n=1), perplexity_ratio=1.05, others=Others(1)),
-        lambda: judged_speed([0.8], 0.4),
-        lambda: judged_speed(AT_ONE, 1.0),
     ],
 )
 def test_every_verdict_can_be_written(judge: Callable[[], Verdict]) -> None:

@@ -1,0 +1,95 @@
+"""Is the device fit to measure speed on: what NVML's words mean, and what they do to a verdict."""
+
+import math
+
+import msgspec
+import pytest
+
+from fixtures import canary, devices, speed_verdict
+from fixtures.errors import MeasurementError
+from fixtures.records import Throughput
+from fixtures.rule import Others
+from fixtures.speed import DeviceHealth
+from tests_fixtures.examples import speed
+
+WELL = DeviceHealth(copy_gb_s=4300.0, matmul_tflops=700.0)
+STEADY = [100.0, 101.0, 99.0, 100.0, 100.5, 99.5]
+
+
+def with_health(rounds: list[float], health: DeviceHealth | None) -> Throughput:
+    return msgspec.structs.replace(speed(rounds), health=health)
+
+
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [
+        (canary.Reading(), []),
+        (canary.Reading(reasons=0x01 | 0x02 | 0x04, busy_percent=3), []),  # idle, clocks set by the user, power cap
+        (canary.Reading(reasons=0x40), ["the device is slowed down (hardware thermal slowdown)"]),
+        (
+            canary.Reading(reasons=0x08 | 0x80),
+            ["the device is slowed down (hardware slowdown)", "the device is slowed down (hardware power brake)"],
+        ),
+        (canary.Reading(busy_percent=37), ["the device was 37 % busy before the load began: somebody else is on it"]),
+    ],
+)
+def test_what_nvml_says_of_a_device_in_words(reading: canary.Reading, said: list[str]) -> None:
+    assert canary.troubles(reading) == said
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (WELL, None),
+        (None, None),
+        (msgspec.structs.replace(WELL, copy_gb_s=0.86 * 4300), None),
+        (
+            msgspec.structs.replace(WELL, copy_gb_s=3000.0),
+            "the device itself gives 3000 GB/s in a copy, and gave 4300 when its baseline was approved",
+        ),
+        (
+            msgspec.structs.replace(WELL, matmul_tflops=500.0),
+            "the device itself gives 500 TFLOP/s in a matrix product, and gave 700 when its baseline was approved",
+        ),
+    ],
+)
+def test_a_device_that_is_slower_than_when_its_baseline_was_approved_is_named(now: DeviceHealth | None, said: str | None) -> None:
+    assert canary.slower(now, WELL) == said
+
+
+def test_a_sick_device_neither_passes_nor_fails() -> None:
+    sick = msgspec.structs.replace(WELL, trouble="the device is slowed down (hardware thermal slowdown)")
+    for rounds in (STEADY, [one / 2 for one in STEADY]):
+        got = speed_verdict.judge_decode_tps(with_health(rounds, sick), with_health(STEADY, WELL), decode_tps_ratio=0.95, others=Others(1))
+        assert got.verdict == "inconclusive"
+        assert got.reason == f"{sick.trouble}; measure again on a device that is well and free"
+        assert got.drop is not None
+
+
+def test_half_the_speed_on_a_device_that_copies_at_half_the_speed_is_inconclusive_and_on_a_sound_one_a_fail() -> None:
+    halved, half_a_device = [one / 2 for one in STEADY], msgspec.structs.replace(WELL, copy_gb_s=2150.0)
+    before = with_health(STEADY, WELL)
+    judged = {
+        name: speed_verdict.judge_decode_tps(with_health(halved, health), before, decode_tps_ratio=0.95, others=Others(1)).verdict
+        for name, health in (("slow device", half_a_device), ("sound device", WELL))
+    }
+    assert judged == {"slow device": "inconclusive", "sound device": "fail"}
+
+
+def test_a_speed_up_measured_beside_somebody_else_is_inconclusive() -> None:
+    shared = msgspec.structs.replace(WELL, trouble="the device was 37 % busy before the load began: somebody else is on it")
+    one = msgspec.structs.replace(speed(STEADY, [math.log(0.9)] * 6), health=shared)
+    got = speed_verdict.judge_speedup(one, speedup_over_bf16=0.4, others=Others(1))
+    assert (got.verdict, got.against) == ("inconclusive", "same run")
+
+
+def test_the_cpu_copies_and_multiplies() -> None:
+    found = canary.look(devices.select("cpu")[0])
+    assert found.copy_gb_s > 0
+    assert found.matmul_tflops > 0
+    assert found.trouble is None
+
+
+def test_a_device_that_cannot_copy_voids_the_measurement_in_one_sentence() -> None:
+    with pytest.raises(MeasurementError, match=r"^a copy and a matrix product on CPU .* failed, so no speed is measured there: \S.*$"):
+        canary.look(devices.select("cpu")[0], {"PYTHONSAFEPATH": "1", "PYTHONHOME": "/nowhere"})
