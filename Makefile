@@ -22,10 +22,11 @@ nvfp4: env
 	$(BIN)/pytest -m nvfp4 $(ARGS)
 
 test: lint
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -m "not server" --gpu=cpu -n 2 tests_fixtures
+	$(BIN)/pytest -m "server or bf16 or fp8 or nvfp4" $(ARGS)
 
 unit: env
-	$(BIN)/pytest -m "not server" --gpu=cpu -n 2 $(ARGS) tests_fixtures
+	$(BIN)/pytest -m "not server and not thorough" --gpu=cpu -n 2 $(ARGS) tests_fixtures
 
 mutants: env
 	$(BIN)/python -m fixtures.mutants.score $(ARGS)

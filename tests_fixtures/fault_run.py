@@ -57,8 +57,6 @@ def pytest_configure(config):
                 found.close()
                 other = socket.create_server(("127.0.0.1", port))
                 taken.append(other)
-                found = socket.socket()
-                found.getsockname = None
                 class Chosen:
                     def getsockname(self): return ("127.0.0.1", port)
                     def close(self): pass
@@ -166,6 +164,11 @@ class Run:
         """The engine core: the API server's child that has children of its own, or is named so."""
         children = Path(f"/proc/{server_pid}/task/{server_pid}/children").read_text().split()
         return next(int(pid) for pid in children if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    def spawned(self) -> list[int]:
+        """Processes that Python has spawned for the server, before they give themselves names: the engine core comes first."""
+        found = [pid for pid in self.marked() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return sorted(found)
 
     def gone(self) -> tuple[int, float]:
         """Survivors after GONE_SECONDS, and how long the last one took to go."""

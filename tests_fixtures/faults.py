@@ -7,6 +7,7 @@ after pytest has gone, whoever their parents are by then. Also counted: what is 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -107,10 +108,8 @@ def _server_harmed(part: str, sign: int, *patterns: str) -> Fault:
 def server_killed_at_boot(stack: ExitStack) -> tuple[Run, float | None, Callable[[int, str], bool]]:
     run = Run(stack)
     run.until_phase("starting the engine")
-    for pid in run.marked():
-        if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
-            break
+    run.wait_for(lambda: bool(run.spawned()), "the engine's process")
+    os.kill(run.spawned()[0], signal.SIGKILL)
     run.enough()
     return run, None, _exit(1, "1 passed, 1 error", "did not boot", "booted again")
 
@@ -131,12 +130,11 @@ def disk_full(stack: ExitStack) -> tuple[Run, float | None, Callable[[int, str],
     run = Run(stack, (f"--records={where}", "--with-gate"))
     run.records = where
     run.until_load()
-    with (where / "filler").open("wb") as file:
-        try:
-            while file.write(b"\0" * PIPE_BUFFER):
-                file.flush()
-        except OSError:
-            pass  # full
+    filler = os.open(where / "filler", os.O_WRONLY | os.O_CREAT)
+    with contextlib.suppress(OSError):  # full
+        while os.write(filler, b"\0" * PIPE_BUFFER):
+            pass
+    os.close(filler)
     run.enough()
     return run, None, _exit(1, "1 failed, 1 passed", "No space left on device", r"reference/bf16 reference-questions since its approval")
 

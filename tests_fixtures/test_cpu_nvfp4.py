@@ -11,6 +11,7 @@ from fixtures.mutants.mutant import REFERENCE, read_weights
 if TYPE_CHECKING:
     import torch
 
+pytestmark = pytest.mark.thorough  # it imports vLLM
 Tensor = Any  # torch is imported by a fixture, so that collection stays fast
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import socket
 import stat
 import tempfile
@@ -106,10 +107,28 @@ def test_scratch_space_is_private_and_its_sockets_can_be_bound(length: int, monk
 def test_scratch_space_is_new_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QUANTGATE_CACHE", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path) if len(str(tmp_path)) < 40 else "/tmp")  # noqa: S108 (mkdtemp's)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     first, second = folders.scratch(), folders.scratch()
     assert first != second
-    first.rmdir()
-    second.rmdir()
+    shutil.rmtree(first)
+    shutil.rmtree(second)
+
+
+def test_what_is_compiled_outlives_a_server_s_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QUANTGATE_CACHE", raising=False)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    monkeypatch.setattr("getpass.getuser", lambda: "a/b")
+    made = folders.scratch()
+    (made / "torchinductor_a_b" / "kept").touch()
+    shutil.rmtree(made)
+    assert [file.name for file in (tmp_path / "compiled").iterdir()] == ["kept"]
+
+
+def test_without_a_word_it_lies_in_the_temporary_folder_under_the_user_s_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+    assert folders.compiled() == tmp_path / "torchinductor_ada"
 
 
 def test_too_little_disk_is_refused_with_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from fixtures import gate, judging
-from fixtures.gate import Gate
+from fixtures.gate import Approver, Gate
 from fixtures.judging import Case, Judge
 from fixtures.records import Measurement, Verdict, write_record
 from fixtures.registry import Checkpoint, Family, Tolerance
-from tests_fixtures.examples import text_loss
+from tests_fixtures.examples import speed, text_loss, with_provenance
 
 CHECKPOINT = Checkpoint(name="fp8", precision="fp8", path="/models/fp8", family="reference")
 FAMILY = Family(name="reference", checkpoint=[CHECKPOINT], suites=["reference-text"])
@@ -85,4 +85,34 @@ def test_nothing_is_approved_that_could_not_be_recorded(ask: Gate, monkeypatch: 
     approver = gate.Approver(stored.append, "ada", None)
     with pytest.raises(pytest.fail.Exception, match="No space left on device"):
         Gate(ask.judge, ask.records, ask.inconclusive, ask.publish, approver)(text_loss("fp8"))
+    assert stored == []
+
+
+H200 = "NVIDIA H200"
+QUANTIZED = Checkpoint(name="nvfp4", precision="nvfp4", path="/models/nvfp4", family="reference")
+LOAD = Family(name="reference", checkpoint=[QUANTIZED], suites=["decode-16x64"])
+
+
+def approving(root: Path, old: Measurement, stored: list[Measurement], monkeypatch: pytest.MonkeyPatch, speedup: dict[str, float]) -> Gate:
+    """A gate that approves a speed on a GPU, where `speedup` may be asked of it."""
+    tolerance = Tolerance(decode_tps_ratio=0.95, speedup_over_bf16=speedup)
+    monkeypatch.setattr(judging.Judge, "own", lambda *_: old)
+    case = Case(LOAD, QUANTIZED, "decode-16x64", tolerance, tolerance)
+    return Gate(Judge(case, root / "baselines", {}), root / "records", "warn", lambda *_: None, Approver(stored.append, "somebody", "why"))
+
+
+def test_a_load_that_has_changed_is_approved_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored: list[Measurement] = []
+    old = with_provenance(speed([100.0, 101.0]), device_class=H200, suite_fingerprint="another load")
+    new = with_provenance(speed([100.0, 101.0, 99.0], [-0.1, -0.11, -0.09]), device_class=H200)
+    approving(tmp_path, old, stored, monkeypatch, {})(new)
+    assert [one.provenance.suite_fingerprint for one in stored] == ["s0"]
+
+
+def test_a_speed_that_fails_against_bf16_in_the_same_run_is_not_approved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored: list[Measurement] = []
+    old = with_provenance(speed([100.0, 101.0, 99.0]), device_class=H200)
+    new = with_provenance(speed([100.0, 101.0, 99.0], [-2.0, -2.1, -1.9]), device_class=H200)
+    with pytest.raises(pytest.fail.Exception, match=r"^fail: .* is not approved$"):
+        approving(tmp_path, old, stored, monkeypatch, {H200: 0.5})(new)
     assert stored == []

@@ -78,6 +78,7 @@ def test_four_bit_numbers_stand_low_first_with_eight_added(tmp_path: Path) -> No
     assert decoded(tmp_path, scheme, parts, 1, 16).tolist() == [[number / 2 for number in range(-8, 8)]]
 
 
+@pytest.mark.thorough
 def test_every_fp8_byte_is_what_torch_makes_of_it() -> None:
     import torch
 
@@ -131,6 +132,7 @@ def bits_in_bf16(values: "torch.Tensor") -> Any:
 
 
 @pytest.mark.parametrize("name", ["fp8", "nvfp4"])
+@pytest.mark.thorough
 def test_the_shipped_checkpoints_decode_as_compressed_tensors_does(name: str) -> None:
 
     compressor: Any = (

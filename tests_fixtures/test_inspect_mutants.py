@@ -1,5 +1,7 @@
 """The catalogue of damaged checkpoints: what names each kind of damage, and that what is no damage has no name."""
 
+import pytest
+
 from fixtures.checkpoint import inspect_checkpoint
 from fixtures.checkpoint.mutant_table import BEGIN, END, PAGE, rows
 from fixtures.mutants.catalogue import CATALOGUE
@@ -33,11 +35,13 @@ def test_the_shipped_checkpoints_are_sound() -> None:
             assert [one.check for one in findings] == ["papers-missing"], (name, base)
 
 
+@pytest.mark.thorough
 def test_each_kind_of_damage_is_named() -> None:
     for row in rows([mutant for mutant in CATALOGUE if mutant.name in NAMED]):
         assert NAMED[row.mutant.name] in {one.check for one in row.against}, row.mutant.name
 
 
+@pytest.mark.thorough
 def test_what_changes_nothing_has_no_name_and_calibration_cannot_be_seen() -> None:
     for row in rows([mutant for mutant in CATALOGUE if mutant.name in QUIET]):
         assert (row.alone, row.against) == ([], []), row.mutant.name

@@ -136,13 +136,6 @@ def test_temporary_files_and_sockets_lie_in_the_server_s_own_folder(surroundings
     assert (found["TMPDIR"], found["VLLM_RPC_BASE_PATH"]) == ("/scratch", "/scratch")
 
 
-def test_what_is_compiled_outlives_the_server_s_own_folder_and_stays_where_the_user_wants_it(surroundings: pytest.MonkeyPatch) -> None:
-    name = "TORCHINDUCTOR_CACHE_DIR"
-    assert not Path(environment()[name]).is_relative_to("/scratch")
-    surroundings.setenv(name, "/caches/torchinductor")
-    assert environment()[name] == "/caches/torchinductor"
-
-
 @pytest.mark.parametrize(
     ("slot", "visible"), [(H200, "GPU-a1"), (PAIR, "GPU-a1,GPU-b1"), (MIG_PAIR, "MIG-a,MIG-b"), (CPU, ""), (CORE, "")], ids=str
 )

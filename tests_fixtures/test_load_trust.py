@@ -118,6 +118,7 @@ def test_more_clients_go_on_where_the_warm_up_shows_the_need(
         assert load._crew.clients == then
 
 
+@pytest.mark.thorough
 def test_every_round_is_fresh(running: Stub) -> None:
     running.behave(Behaviour())
     with LoadSession(target(running.url, "stub"), Load(2, 3, 4, 3, image=(16, 16)), Prompts(0)) as load:

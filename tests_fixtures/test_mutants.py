@@ -58,6 +58,7 @@ def test_every_name_is_a_folder_s_and_every_summary_one_sentence() -> None:
         assert mutant.summary[0].isupper(), mutant.name
 
 
+@pytest.mark.thorough
 def test_every_mutant_differs_from_its_source_and_no_two_are_alike(tmp_path: Path, sources: dict[str, dict[str, str]]) -> None:
     seen: dict[str, str] = {}
     for mutant in CATALOGUE:
@@ -68,6 +69,7 @@ def test_every_mutant_differs_from_its_source_and_no_two_are_alike(tmp_path: Pat
         assert twin == mutant.name, f"{mutant.name} is {twin}"
 
 
+@pytest.mark.thorough
 def test_a_mutant_is_the_same_every_time(tmp_path: Path) -> None:
     for mutant in SAMPLED:
         one, other = (state(make(mutant, tmp_path / where)) for where in ("one", "other"))
@@ -93,6 +95,7 @@ def meaning(tensors: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
     return decoded
 
 
+@pytest.mark.thorough
 def test_a_harmless_mutant_means_what_its_source_means(tmp_path: Path) -> None:
     from fixtures.mutants.stored import read_tensors
 

@@ -50,7 +50,7 @@ def test_the_header_names_the_slot_of_every_worker_and_what_servers_do_not_see(
 ) -> None:
     monkeypatch.setattr("fixtures.launch.left_out", lambda _: ["RANK", "VLLM_USE_V1"])
     slots = [Slot(devices=[Device(name=f"CPU core {core}", core=core)]) for core in (0, 1)]
-    state = SimpleNamespace(slot=slots[0], slots=slots, families=[], records=Path("/records"))
+    state = SimpleNamespace(slot=slots[0], slots=slots, families=[], records=Path("/records"), registry=None, suites={})
     option = SimpleNamespace(gpu="cpu:0,cpu:1")
     config: Any = SimpleNamespace(stash={STATE: state}, option=option, rootpath=ROOT, getoption=lambda *_: workers)
     header = plugin.pytest_report_header(config)
