@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from fixtures import devices, folders, memory, serverlog
+from tests_fixtures.marked import Marked
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "fixtures" / "reference"
@@ -100,14 +100,13 @@ class Run:
         (self.folder / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n", encoding="utf-8")
         shutil.copytree(ROOT / "baselines", self.folder / "baselines")
         (self.folder / "tmp").mkdir()
-        self.mark = f"QUANTGATE_RUN={uuid.uuid4().hex}"
-        name, _, value = self.mark.partition("=")
+        self.mark = stack.enter_context(Marked())
         self.output = self.folder / "output"
         self.slot = devices.select(self.gpu)[0]
         self.gib = memory.used_gib(self.slot) or 0.0
         self.shm = set(os.listdir("/dev/shm"))  # noqa: PTH208, S108
         command = [sys.executable, "-m", "pytest", f"--gpu={self.gpu}", f"--records={self.records}", "-p", "no:cacheprovider", *arguments]
-        environment = os.environ | {name: value, "COLUMNS": "200", "TMPDIR": str(self.folder / "tmp")}
+        environment = os.environ | self.mark.variables | {"COLUMNS": "200", "TMPDIR": str(self.folder / "tmp")}
         environment |= {"QUANTGATE_LOCKS": str(self.folder / "locks"), "PYTHONUNBUFFERED": "1"}
         environment |= {"TORCHINDUCTOR_CACHE_DIR": str(folders.compiled())}
         with self.output.open("wb") as file:
@@ -151,14 +150,7 @@ class Run:
         return self.process.wait(WAIT_SECONDS)
 
     def marked(self) -> list[int]:
-        found = []
-        for entry in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if self.mark.encode() in entry.read_bytes():
-                    found.append(int(entry.parent.name))
-            except OSError:
-                continue  # ended meanwhile
-        return found
+        return self.mark.alive()
 
     def engine(self, server_pid: int) -> int:
         """The engine core: the API server's child that has children of its own, or is named so."""
@@ -183,8 +175,20 @@ class Run:
         return (memory.used_gib(self.slot) or 0.0) - self.gib
 
     def left_on_disk(self) -> int:
+        """Temporary files, and shared memory that came meanwhile and that no process has open any more."""
         temporary = [one for one in (self.folder / "tmp").iterdir() if not one.name.startswith("pytest-of-")]
-        return len(temporary) + len({one for one in os.listdir("/dev/shm") if one.startswith("psm_")} - self.shm)  # noqa: PTH208, S108
+        new = {one for one in os.listdir("/dev/shm") if one.startswith("psm_")} - self.shm  # noqa: PTH208, S108
+        return len(temporary) + len([one for one in new if not self._is_open(one)])
+
+    @staticmethod
+    def _is_open(name: str) -> bool:
+        for maps in Path("/proc").glob("[0-9]*/maps"):
+            try:
+                if name in maps.read_text(encoding="utf-8", errors="replace"):
+                    return True
+            except OSError:
+                continue  # ended meanwhile
+        return False
 
     def noticed(self) -> float:
         """When the first test failed, by the clock that all processes share."""

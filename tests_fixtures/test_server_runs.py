@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from fixtures.memory import SLACK_GIB
 from fixtures.state import State
 from tests_fixtures import faults
 from tests_fixtures.fault_run import Run
+from tests_fixtures.marked import Marked
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "fixtures" / "reference"
@@ -67,28 +67,16 @@ def models(folder: Path, checkpoints: dict[str, Path]) -> Path:
 
 
 def run_pytest(cwd: Path, gpu: str, *arguments: str, **variables: str) -> Finished:
-    """Run pytest in `cwd`; survivors are processes that still carry this run's mark in their environment afterwards.
+    """Run pytest in `cwd`; survivors are its processes that are alive when it has ended.
 
     Its locks are its own: the device is held by the run that this test belongs to, and free of servers.
     """
-    mark = f"QUANTGATE_RUN={uuid.uuid4().hex}"
-    name, _, value = mark.partition("=")
     command = [sys.executable, "-m", "pytest", f"--gpu={gpu}", "-p", "no:cacheprovider", *arguments]
     locks = tempfile.mkdtemp() if cwd == ROOT else str(cwd / "locks")
-    env = os.environ | variables | {"QUANTGATE_LOCKS": locks, name: value, "COLUMNS": "200"}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    return Finished(done.returncode, done.stdout + done.stderr, [str(pid) for pid in carrying(mark)])
-
-
-def carrying(mark: str) -> list[int]:
-    found = []
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark.encode() in environ.read_bytes():
-                found.append(int(environ.parent.name))
-        except OSError:
-            continue  # ended meanwhile, or not ours to read
-    return found
+    with Marked() as mark:
+        env = os.environ | variables | mark.variables | {"QUANTGATE_LOCKS": locks, "COLUMNS": "200"}
+        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+        return Finished(done.returncode, done.stdout + done.stderr, list(map(str, mark.alive())))
 
 
 @pytest.fixture

@@ -109,7 +109,8 @@ def start(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     yield start
     for one in started:
-        one.stop(at_once=True)
+        one.let_go(at_once=True)
+        one.stop()
 
 
 @pytest.mark.parametrize(("program", "code"), [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", -9), ("", 0)])
@@ -175,7 +176,8 @@ def test_a_stopped_server_is_killed_at_once_where_there_is_nothing_to_wait_for(
     server = start(OBEDIENT)
     (pid,) = pids(log)
     os.kill(pid, signal.SIGSTOP)
-    ended = server.stop(at_once=True)
+    server.let_go(at_once=True)
+    ended = server.stop()
     assert (ended.code, ended.killed) == (-9, 1)
     assert ended.seconds < PATIENCE_SECONDS
 

@@ -1,0 +1,48 @@
+"""Who belongs to a run: found by mark, and by session where the mark has been written over."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from tests_fixtures.marked import Marked
+
+LIMIT_SECONDS = 30.0
+HIDES = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={}, start_new_session=False)
+print(child.pid, flush=True)
+time.sleep(0.5)
+os._exit(0)
+"""
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_a_process_without_the_mark_is_found_by_its_session_when_its_marked_parent_has_gone() -> None:
+    with Marked() as mark:
+        parent = subprocess.Popen([sys.executable, "-c", HIDES], env=mark.variables, stdout=subprocess.PIPE, start_new_session=True)
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert until(lambda: child in mark.alive())
+        parent.wait()
+        assert mark.alive() == [child]
+        subprocess.run(["/bin/kill", "-9", str(child)], check=True)
+        assert until(lambda: mark.alive() == [])
+        parent.stdout.close()
+
+
+def test_our_own_session_is_nobody_s_mark() -> None:
+    with Marked() as mark:
+        marked = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=mark.variables)
+        stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        assert until(lambda: mark.alive() == [marked.pid])
+        for one in (marked, stranger):
+            one.kill()
+            one.wait()
+        assert mark.alive() == []
