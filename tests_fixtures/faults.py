@@ -205,6 +205,8 @@ def main() -> int:
     parser.add_argument("--gpu", default="cpu")
     options = parser.parse_args()
     Run.gpu = options.gpu
+    # A shell that starts us in the background has us ignore it, and so would every pytest that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     wanted = [name for _ in range(options.times) for name in options.only or FAULTS]
     found: list[Outcome] = []
     with ThreadPoolExecutor(options.jobs) as pool:

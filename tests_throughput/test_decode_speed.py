@@ -5,11 +5,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from fixtures.gate import Gate
 from fixtures.measure import measure_throughput
+from fixtures.records import Throughput
 from fixtures.serving import Serving
 from fixtures.suites import LoadSuite
 
 
 @pytest.mark.server
 @pytest.mark.throughput
-def test_decode_speed_holds(server: Serving, bf16_server: Serving | None, load: LoadSuite, benchmark: BenchmarkFixture, gate: Gate) -> None:
-    gate(measure_throughput(server, bf16_server, load, benchmark))
+def test_decode_speed_holds(
+    server: Serving, bf16_speed: Serving | Throughput | None, load: LoadSuite, benchmark: BenchmarkFixture, gate: Gate
+) -> None:
+    gate(measure_throughput(server, bf16_speed, load, benchmark))
