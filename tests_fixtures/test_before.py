@@ -11,11 +11,11 @@ from fixtures import before, speed_verdict
 from fixtures.devices import Slot, cpu
 from fixtures.errors import ServerError
 from fixtures.judging import Case
+from fixtures.nvml import Device
 from fixtures.records import Throughput, write_record
 from fixtures.registry import Checkpoint, Family, Registry, Serve, Tolerance
 from fixtures.state import State, fit_together
 from fixtures.suites import LoadSuite, decode_16x64
-from fixtures.nvml import Device
 from tests_fixtures.examples import speed, with_provenance
 
 H200 = Slot(devices=[Device(name="NVIDIA H200", uuid="GPU-a1", memory_gib=140.0)])

@@ -9,7 +9,7 @@ from fixtures import canary, devices, speed_verdict
 from fixtures.errors import MeasurementError
 from fixtures.records import Throughput
 from fixtures.rule import Others
-from fixtures.speed import DeviceHealth
+from fixtures.speed import DeviceHealth, Limit
 from tests_fixtures.examples import speed
 
 WELL = DeviceHealth(copy_gb_s=4300.0, matmul_tflops=700.0)
@@ -93,3 +93,18 @@ def test_the_cpu_copies_and_multiplies() -> None:
 def test_a_device_that_cannot_copy_voids_the_measurement_in_one_sentence() -> None:
     with pytest.raises(MeasurementError, match=r"^a copy and a matrix product on CPU .* failed, so no speed is measured there: \S.*$"):
         canary.look(devices.select("cpu")[0], {"PYTHONSAFEPATH": "1", "PYTHONHOME": "/nowhere"})
+
+
+@pytest.mark.parametrize(("percent", "verdict"), [(0.07, "inconclusive"), (9.9, "inconclusive"), (10.0, "fail"), (84.0, "fail")])
+def test_a_speed_that_the_host_sets_fails_no_checkpoint(percent: float, verdict: str) -> None:
+    bound = Limit(weights_gib=1.0, kv_gib=0.0, decode_tps=1e6, percent=percent)
+    halved = msgspec.structs.replace(with_health([one / 2 for one in STEADY], WELL), limit=bound)
+    got = speed_verdict.judge_decode_tps(halved, with_health(STEADY, WELL), decode_tps_ratio=0.95, others=Others(1))
+    assert got.verdict == verdict
+    assert ("its host sets this speed" in got.reason) == (verdict == "inconclusive")
+
+
+def test_a_speed_that_the_host_sets_may_pass() -> None:
+    bound = Limit(weights_gib=1.0, kv_gib=0.0, decode_tps=1e6, percent=0.07)
+    same = msgspec.structs.replace(with_health(STEADY, WELL), limit=bound)
+    assert speed_verdict.judge_decode_tps(same, with_health(STEADY, WELL), decode_tps_ratio=0.95, others=Others(1)).verdict == "pass"

@@ -7,12 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from fixtures import endpoint, placing
 from fixtures.endpoint import Endpoint
 from fixtures.errors import ConfigurationError, ServerError
-from fixtures.registry import Checkpoint
+from fixtures.registry import Checkpoint, Serve
 from tests_fixtures import little_vllm
 from tests_fixtures.little_vllm import LittleVllm
 
@@ -151,6 +152,15 @@ def test_a_checkpoint_full_of_nan_is_refused_at_once(little: LittleVllm) -> None
     little.logprobs = [None]
     with pytest.raises(ServerError, match=r"^small/nvfp4 gives no finite prompt_logprobs; "):
         attach(little)
+
+
+def test_of_dummy_weights_no_finite_logprobs_are_asked(little: LittleVllm) -> None:
+    dummy = msgspec.structs.replace(CHECKPOINT, serve=Serve(load_format="dummy"))
+    little.logprobs = [None, {"5": {"logprob": float("nan")}}]
+    Endpoint(little.url, dummy, FOLDER)
+    little.answers = {"/v1/completions": (500, "the engine is gone")}
+    with pytest.raises(ServerError, match=r"^small/nvfp4 answers 500 to a request for one token: the engine is gone$"):
+        Endpoint(little.url, dummy, FOLDER)
 
 
 def test_a_failed_request_tells_a_dead_server_from_a_living_one(little: LittleVllm) -> None:
