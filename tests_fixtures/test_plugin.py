@@ -92,3 +92,14 @@ def test_servers_that_do_not_end_fail_the_run_and_are_named(
     plugin.pytest_sessionfinish(session)
     assert session.exitstatus == status
     assert capsys.readouterr().err == (f"quantgate: {error}\n" if error else "")
+
+
+@pytest.mark.parametrize(("given", "stored"), [((), "mine/benchmarks"), (("--benchmark-storage=file://theirs",), "theirs")])
+def test_benchmarks_are_stored_below_the_records(project: pytest.Pytester, given: tuple[str, ...], stored: str) -> None:
+    project.makepyfile("def test_speed(benchmark): benchmark.pedantic(lambda: None, rounds=2)")
+    options = ("--gpu=cpu", "--records=mine", "--benchmark-autosave", *given)
+    assert project.runpytest_subprocess(*options).ret == 0
+    assert len(list((project.path / stored).rglob("0001_*.json"))) == 1
+    compared = project.runpytest_subprocess(*options, "--benchmark-compare")
+    compared.stdout.fnmatch_lines(["*test_speed (0001_*"])
+    assert not (project.path / ".benchmarks").exists()
