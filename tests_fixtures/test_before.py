@@ -14,7 +14,7 @@ from fixtures.judging import Case
 from fixtures.nvml import Device
 from fixtures.records import Throughput, write_record
 from fixtures.registry import Checkpoint, Family, Registry, Serve, Tolerance
-from fixtures.state import State, fit_together
+from fixtures.state import State, fit_together, speed_reference
 from fixtures.suites import LoadSuite, decode_16x64
 from tests_fixtures.examples import speed, with_provenance
 
@@ -118,6 +118,20 @@ def test_nothing_is_measured_before_where_none_is_wanted_or_both_fit(case: Case,
     before.expect(other, state)
     before.measure(other, state)
     assert measured == []
+
+
+def test_bf16_of_another_number_of_devices_is_no_reference(case: Case, state: State) -> None:
+    def of(name: str, precision: str, count: int) -> Checkpoint:
+        return Checkpoint(name=name, precision=precision, path="/nowhere", family="reference", serve=Serve(tensor_parallel=count))
+
+    family = Family(name="reference", checkpoint=[of("bf16", "bf16", 1), of("nvfp4", "nvfp4", 2)], suites=["decode-16x64"])
+    two = msgspec.structs.replace(H200, devices=H200.devices * 2)
+    on_two = msgspec.structs.replace(state, slot=two)
+    tolerance = Tolerance(speedup_over_bf16={"NVIDIA H200": 1.0, "NVIDIA H200 tp2": 1.0})
+    alone = msgspec.structs.replace(case, family=family, checkpoint=family.checkpoint[1], tolerance=tolerance)
+    assert speed_reference(alone, on_two) is None
+    both = msgspec.structs.replace(family, checkpoint=[*family.checkpoint, of("bf16-tp2", "bf16", 2)])
+    assert str(speed_reference(msgspec.structs.replace(alone, family=both), on_two)) == "reference/bf16-tp2"
 
 
 def test_a_failure_before_does_not_fail_the_test_that_comes_first(

@@ -127,7 +127,7 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     split = MODELS.format(**GOOD).replace(" }]", ", serve = { tensor_parallel = 2 } }]")
     file.write_text(split, encoding="utf-8")
     on_two = ["2 x H200", f"--models={file}", "tests_accuracy"]
-    runs |= {f"split {options}": [*on_two, *options.split()] for options in ("--gpu=0", "--gpu=cpu", *SPLIT)}
+    runs |= {f"split {options}": [*on_two, *options.split()] for options in ("--gpu=0", "--gpu=cpu", "--gpu=0,1", *SPLIT)}
     on_core = [f"--gpu=cpu:{CORE}", "tests_fixtures/test_asking.py"]
     runs |= {f"held {options}": ["--run", *on_core, *options.split()] for options in ("", "-n1", "--gpu-wait=-1")}
     runs["collected"] = on_core
@@ -166,10 +166,20 @@ def test_a_place_where_no_server_can_run_is_one_line(place: str, mistaken: dict[
     assert refused(mistaken[place]).startswith(f"ERROR: {PLACES[place]}")
 
 
-@pytest.mark.parametrize("options", ["--gpu=0", "--gpu=cpu"])
-def test_a_checkpoint_of_more_devices_than_the_slot_has_points_to_tp(options: str, mistaken: dict[str, Ran]) -> None:
-    said = f"reference/bf16 is served on 2 devices (tensor_parallel), and a slot of {options} has 1: give --tp 2 and 2 GPUs a slot, or"
-    assert refused(mistaken[f"split {options}"]).startswith(f"ERROR: {said}")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--gpu=0", "--gpu=0 names 1 device, which do not make slots of --tp 2"),
+        ("--gpu=cpu", "--tp=2 with --gpu=cpu: the CPU is one device"),
+    ],
+)
+def test_a_checkpoint_of_more_devices_than_there_are_is_named(options: str, said: str, mistaken: dict[str, Ran]) -> None:
+    who = "reference/bf16 is served on 2 devices (tensor_parallel), as with --tp 2: "
+    assert refused(mistaken[f"split {options}"]).startswith(f"ERROR: {who}{said}")
+
+
+def test_a_slot_has_as_many_devices_as_its_largest_checkpoint_takes(mistaken: dict[str, Ran]) -> None:
+    assert mistaken["split --gpu=0,1"].code == 0
 
 
 @pytest.mark.parametrize("options", SPLIT)
