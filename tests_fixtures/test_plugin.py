@@ -1,6 +1,7 @@
 """pytest's side of a run: what there is nothing to test for, which cores it keeps to, what an end that fails does to its exit code."""
 
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,3 +104,28 @@ def test_benchmarks_are_stored_below_the_records(project: pytest.Pytester, given
     compared = project.runpytest_subprocess(*options, "--benchmark-compare")
     compared.stdout.fnmatch_lines(["*test_speed (0001_*"])
     assert not (project.path / ".benchmarks").exists()
+
+
+def test_unsound_files_fail_what_needs_a_server_at_once_and_another_checkpoint_goes_on(project: pytest.Pytester) -> None:
+    broken = project.path / "broken"
+    shutil.copytree(ROOT / "fixtures" / "reference" / "fp8", broken)
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    models = project.path / "models.toml"
+    models.write_text(
+        models.read_text().replace("checkpoint = [", f'checkpoint = [{{ name = "fp8", precision = "fp8", path = "{broken}" }}, ')
+    )
+    structure = (ROOT / "tests_quant" / "test_structure.py").read_text()
+    project.makepyfile(test_a=structure, test_b="def test_it(server, accepted): pass\ndef test_end(ending): pass\n")
+    project.makeconftest(
+        "import fixtures.server\ndef no_boot(*given, **named): raise RuntimeError('a boot')\nfixtures.server.Server.__init__ = no_boot\n"
+        'pytest_plugins = ["fixtures.plugin"]'
+    )
+    ran = project.runpytest_subprocess("--gpu=cpu", "-m", "fp8")
+    ran.assert_outcomes(failed=1, errors=2, passed=1, deselected=6)
+    ran.stdout.fnmatch_lines(
+        ["reference/fp8 is not served, since its files are unsound: *; to serve it all the same, leave tests_quant out"]
+    )
+    assert "a boot" not in ran.stdout.str()
+    alone = project.runpytest_subprocess("--gpu=cpu", "-m", "fp8", "test_b.py")
+    assert "a boot" in alone.stdout.str()

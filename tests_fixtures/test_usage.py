@@ -251,9 +251,16 @@ def test_a_precision_selects_its_gates_alone_in_the_whole_project(selected: dict
 
 
 def test_the_gates_run_checkpoint_by_checkpoint_bf16_first(selected: dict[str, Ran]) -> None:
-    order = re.findall(r"\[reference/(\w+):", selected["-k reference"].out)
+    cases = re.findall(r"\[reference/(\w+):([\w-]+)", selected["-k reference"].out)
+    order = [name for name, about in cases if about != "ends"]
     assert list(dict.fromkeys(order)) == ["bf16", "fp8", "nvfp4"]
     assert order == sorted(order)  # no checkpoint is come back to
+    assert [name for name, about in cases[len(order) :] if about == "ends"] == ["bf16", "fp8", "nvfp4"]  # when their servers have stopped
+
+
+def test_the_cheap_questions_come_first(selected: dict[str, Ran]) -> None:
+    about = [name for checkpoint, name in re.findall(r"\[reference/(\w+):([\w-]+)", selected["-k reference"].out) if checkpoint == "fp8"]
+    assert about == ["accepts"] * 3 + ["reference-text", "reference-questions", "decode-16x64", "ends"]
 
 
 def test_collecting_loads_nothing_heavy(selected: dict[str, Ran]) -> None:
