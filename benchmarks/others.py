@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -155,10 +156,17 @@ class GuideLlm:
 
 def finished(command: list[str], env: dict[str, str]) -> str:
     """What a client prints; raises OtherClientError with what it complains of where it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False, env=env)
-    if done.returncode:
-        raise OtherClientError(f"{' '.join(command[:3])} … ended with exit code {done.returncode}: {done.stderr[-800:]}")
-    return done.stdout
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=env, start_new_session=True
+    ) as process:
+        try:
+            said, complained = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:  # interrupted as well: some have ten processes of their own, and leave them
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        raise OtherClientError(f"{' '.join(command[:3])} … ended with exit code {process.returncode}: {complained[-800:]}")
+    return said
 
 
 @contextlib.contextmanager
