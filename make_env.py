@@ -6,7 +6,6 @@ Standard library only, and no syntax newer than Python 3.7, so that an old pytho
 from __future__ import annotations
 
 import argparse
-import ctypes
 import fcntl
 import hashlib
 import os
@@ -17,19 +16,13 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
+from fixtures import uv
+
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "made-from.sha256"
 UV = VENV / "bin" / "uv"
 PYTHONS = ("3.11", "3.12")
-
-# uv reads none of pip's configuration; whoever set these for pip means them for this installation too.
-PIP_TO_UV = {
-    "PIP_CERT": "SSL_CERT_FILE",
-    "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
-    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
-    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
-}
 
 
 def fail(message: str) -> NoReturn:
@@ -58,18 +51,6 @@ def find_interpreter() -> str:
     fail(f"quantgate needs Python 3.11 or 3.12, but {seen}: install one, or name it with `make PYTHON=/path/to/python3.12`")
 
 
-def detect_flavour() -> str:
-    """Return ``cuda`` where an NVIDIA driver answers and has a device, ``cpu`` elsewhere."""
-    # NVML and not nvidia-smi: containers often have the library only, and this takes milliseconds at every call of make.
-    try:
-        nvml = ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return "cpu"
-    count = ctypes.c_uint(0)
-    answers = nvml.nvmlInit_v2() == 0 and nvml.nvmlDeviceGetCount_v2(ctypes.byref(count)) == 0
-    return "cuda" if answers and count.value else "cpu"
-
-
 def pins(flavour: str) -> str:
     return f"constraints/{flavour}.txt"
 
@@ -81,33 +62,14 @@ def overrides(flavour: str) -> list[str]:
 def checksum(flavour: str) -> str:
     """Return what .venv depends on; the folder belongs to it, because a copied .venv still points at the old one."""
     parts = [str(ROOT).encode(), flavour.encode()]
-    parts += [(ROOT / name).read_bytes() for name in ("make_env.py", "pyproject.toml", pins(flavour), *overrides(flavour))]
+    parts += [
+        (ROOT / name).read_bytes() for name in ("make_env.py", "fixtures/uv.py", "pyproject.toml", pins(flavour), *overrides(flavour))
+    ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def is_fresh(flavour: str) -> bool:
     return (VENV / "bin" / "python").exists() and STAMP.exists() and STAMP.read_text() == checksum(flavour)
-
-
-def uv_environment() -> dict[str, str]:
-    env = dict(os.environ)
-    for pip, uv in PIP_TO_UV.items():
-        if os.environ.get(pip):
-            env.setdefault(uv, os.environ[pip])
-    if os.environ.get("PIP_EXTRA_INDEX_URL"):
-        env.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does: the versions of all indexes count
-    return env
-
-
-def torch_source(env: dict[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return the environment and the uv arguments with which the CPU build of torch is found; the main index has none.
-
-    A folder named to pip comes first, for machines that reach nothing else; uv itself knows where PyTorch keeps the wheel.
-    """
-    folders = os.environ.get("PIP_FIND_LINKS", "").split()
-    if folders:
-        return {**env, "UV_FIND_LINKS": ",".join(folders)}, []
-    return env, ["--torch-backend=cpu"]
 
 
 def bootstrap(flavour: str) -> None:
@@ -125,18 +87,17 @@ def build(flavour: str) -> None:
     print(f"make_env.py: making {VENV} ({flavour}); this takes a minute or a few", flush=True)
     made_from = checksum(flavour)  # now, lest an edit during the installation pass for installed
     bootstrap(flavour)
-    env = uv_environment()
+    env = uv.environment()
     install = [str(UV), "pip", "install", f"--python={VENV / 'bin' / 'python'}", f"--constraints={pins(flavour)}"]
-    remedy = "is the package index within reach? uv reads no pip.conf; PIP_INDEX_URL names another index, PIP_CERT its certificate"
     if flavour == "cpu":
         # Alone and first: the backend would send uv to PyTorch's index for triton as well, and the rest is on the main one.
-        torch_env, backend = torch_source(env)
-        run([*install, *backend, "--no-deps", "torch"], "is there a CPU wheel of torch for this Python? " + remedy, torch_env)
+        torch_env, backend = uv.torch_source(env)
+        run([*install, *backend, "--no-deps", "torch"], "is there a CPU wheel of torch for this Python? " + uv.REMEDY, torch_env)
     # CUDA takes no backend and no folder: vLLM's wheel is compiled against the torch of the main index. `--torch-backend=auto`
     # goes by the driver and may bring a torch of another CUDA version; a folder may hold the CPU build, which sorts above it.
     # Compiled now, because every server boot would pay for it where PYTHONDONTWRITEBYTECODE is set.
     install += ["--compile-bytecode", f"--build-constraints={pins(flavour)}", *(f"--overrides={name}" for name in overrides(flavour))]
-    run([*install, "--editable", f".[{flavour},dev]"], remedy, env)
+    run([*install, "--editable", f".[{flavour},dev]"], uv.REMEDY, env)
     STAMP.write_text(made_from)
 
 
@@ -145,8 +106,8 @@ def lock(flavour: str, upgrade: bool) -> None:
     if not UV.exists():
         bootstrap(flavour)
     remedy = "do any versions satisfy pyproject.toml, and is the package index within reach?"
-    env = uv_environment()
-    torch_env, backend = torch_source(env) if flavour == "cpu" else (env, [])
+    env = uv.environment()
+    torch_env, backend = uv.torch_source(env) if flavour == "cpu" else (env, [])
     # What the build of the editable install needs is to be the same everywhere too.
     wanted, build_needs = [f"--extra={flavour}", "--extra=dev", "pyproject.toml", "-"], "hatchling\neditables\n"
     target = ROOT / pins(flavour)
@@ -179,7 +140,7 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=("cpu", "cuda", "lock"), help="the flavour of vLLM (default: by the devices), or lock")
     parser.add_argument("--upgrade", action="store_true", help="with lock: the newest versions instead of those already pinned")
     args = parser.parse_args()
-    flavour = args.what or detect_flavour()
+    flavour = args.what or uv.detect_flavour()
     if flavour != "lock" and is_fresh(flavour):
         return
     # "a" because NFS locks only files opened for writing; nothing is written.

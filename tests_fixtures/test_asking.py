@@ -3,12 +3,17 @@
 import asyncio
 import os
 import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from fixtures.errors import MeasurementError
-from fixtures.measure.asking import chosen, run
+from fixtures.measure.asking import chosen, provenance, run
+from fixtures.started import Started
 from fixtures.suites import Document
+from tests_fixtures.fake_llmcompressor import Bench
 
 
 async def _answers_its_cancellation_with_an_error() -> None:
@@ -47,3 +52,20 @@ def test_the_same_items_are_chosen_in_whatever_order_they_stand() -> None:
     assert len(forth) == 8
     assert chosen(documents, 8, "another seed") != forth
     assert chosen(documents, 99, "seed") == documents
+
+
+def test_provenance_says_what_made_a_checkpoint_that_quantgate_made(tmp_path: Path) -> None:
+    made = Path(Bench(tmp_path).make().output)
+    device = SimpleNamespace(name="CPU", driver=None, mig_profile=None, uuid=None)
+    server: Any = SimpleNamespace(
+        folder=made,
+        slot=SimpleNamespace(devices=[device], device_class="cpu"),
+        versions=lambda: {"vllm": "1", "torch": "2", "transformers": "5"},
+        checkpoint=SimpleNamespace(serve=SimpleNamespace(tensor_parallel=1)),
+        kernels=list,
+    )
+    told = provenance(server, "s0", {}, Started())
+    assert told.made_by is not None
+    assert told.made_by.startswith("NVFP4 by quantgate ")
+    (made / "quantgate.json").unlink()
+    assert provenance(server, "s0", {}, Started()).made_by is None

@@ -129,3 +129,20 @@ def test_what_cannot_be_fetched_is_one_sentence(error: Exception, said: str, the
     address = huggingface_hub.constants.ENDPOINT
     words = {"hub": address, "page": f"{address}/org/model", "cache": tmp_path, "log_in": "log in (hf auth login, or HF_TOKEN)"}
     assert str(raised.value) == f"{WHAT} " + said.format(remedy="connect, or name a folder", **words)
+
+
+def test_of_a_data_set_only_what_is_wanted_is_fetched_and_counted(there: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dataset_info(_: object, name: str, **asked: Any) -> SimpleNamespace:
+        assert (name, asked["files_metadata"]) == ("org/texts", True)
+        sizes = {"data/train-0.parquet": 8 * GIB, "data/test-0.parquet": 90 * GIB}
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=file, size=size) for file, size in sizes.items()])
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", dataset_info)
+    assert hub.fetch("org/texts", None, "texts", kind="dataset", only=["*/train-*"]) == Path("/cache/snapshot")
+    assert (there.asked["repo_type"], there.asked["allow_patterns"]) == ("dataset", ["*/train-*"])
+    there.download = errors.GatedRepoError("403 Client Error", response=RESPONSE)
+    with pytest.raises(ConfigurationError, match=f"ask for access on {huggingface_hub.constants.ENDPOINT}/datasets/org/texts, then log in"):
+        hub.fetch("org/texts", None, "texts", kind="dataset", only=["*/train-*"])
+    there.download = errors.OfflineModeIsEnabled("offline")
+    with pytest.raises(ConfigurationError, match=r"cannot be reached; connect, or name a folder with --data-dir$"):
+        hub.fetch("org/texts", None, "texts", kind="dataset", only=["*/train-*"])

@@ -12,7 +12,7 @@ from fixtures.checkpoint.encode import Tensor
 from fixtures.checkpoint.inputs import claimed_activation
 from fixtures.checkpoint.source import open_source
 from fixtures.checkpoint.structure import check_linears
-from tests_fixtures.made_checkpoints import change, make_pair
+from tests_fixtures.made_checkpoints import change, configure, make_pair
 
 Edit = Callable[[dict[str, Tensor]], object]
 O1, Q1, K1 = (f"model.layers.1.self_attn.{part}_proj" for part in "oqk")
@@ -174,3 +174,15 @@ def test_recipes_that_rewrite_weights_are_not_held_against_them(tmp_path: Path) 
     change(folder, lambda tensors: tensors["model.layers.0.input_layernorm.weight"][1].__setitem__(0, 0x4000))
     report = inspect_checkpoint(folder, base)
     assert {one.check: one.severity for one in report.findings} == {"changed-norm": "note", "weights-rewritten": "note"}
+
+
+def test_a_rotation_may_take_the_output_layer_apart_and_nothing_else_may(tmp_path: Path) -> None:
+    folder, base = make_pair(tmp_path, "nvfp4", layers=2)
+    configure(folder, lambda raw: raw.update(tie_word_embeddings=False))
+    change(folder, lambda tensors: tensors.__setitem__("lm_head.weight", tensors["model.embed_tokens.weight"]))
+    alone = {one.check: one.severity for one in inspect_checkpoint(folder, base).findings}
+    assert alone == {"config-tie_word_embeddings": "error", "tensor-not-in-base": "warning"}
+    recipe = "a_stage:\n  a_modifiers:\n    SpinQuantModifier:\n      rotations: [R1, R2]\n"
+    (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
+    rotated = {one.check: one.severity for one in inspect_checkpoint(folder, base).findings}
+    assert rotated == {"config-tie_word_embeddings": "note", "weights-rewritten": "note"}

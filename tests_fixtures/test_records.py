@@ -13,7 +13,7 @@ import pytest
 from fixtures import records
 from fixtures.errors import MeasurementError
 from fixtures.records import Answers, Measurement, TextLoss, Verdict
-from tests_fixtures.examples import answers, text_loss
+from tests_fixtures.examples import PROVENANCE, answers, text_loss
 
 
 def names(folder: Path) -> list[str]:
@@ -116,3 +116,11 @@ def test_records_are_frozen() -> None:
     measured: Answers = answers()
     with pytest.raises(AttributeError, match="immutable"):
         measured.accuracy = 1.0  # type: ignore[misc]  # the point of the test
+
+
+def test_what_made_a_checkpoint_is_left_out_where_nobody_knows_and_kept_where_somebody_does() -> None:
+    old = records.encode(text_loss())
+    assert b"made_by" not in old
+    known = msgspec.structs.replace(PROVENANCE, made_by="NVFP4 by quantgate")
+    new = records.encode(text_loss(provenance=known))
+    assert [records.decode(content, TextLoss, "it").provenance.made_by for content in (old, new)] == [None, "NVFP4 by quantgate"]
