@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 # From this checkout, wherever it was started.
-from benchmarks.cpu_use import cpu_between, descendants, watched_cpu  # noqa: E402
+from benchmarks.cpu_use import cpu_between, watched_cpu  # noqa: E402
 from benchmarks.others import PATIENCE_SECONDS, Asked, GuideLlm, Said, VllmBench, closing, finished, percentile99  # noqa: E402
 from tests_fixtures.stub_server import Behaviour, Stub, Truth, stub  # noqa: E402
 
@@ -116,7 +116,7 @@ def measure(name: str, pace: str, runner: Runner, running: Stub) -> Row:
     if not step_ms and name in {"openai", "guidellm"}:
         requests //= 3  # they would take minutes
     running.behave(Behaviour(step_ms=step_ms, ttft_ms=FIRST_MS if step_ms else 0))
-    with watched_cpu([running.pid, *descendants(running.pid)]) as samples:
+    with watched_cpu([running.pid]) as samples:
         said = runner(running, requests, tokens)
     truth: list[Truth] = sorted(running.truth(), key=lambda one: one.received_ns)[-requests:]
     chunks = sum(len(one.sent_ns) for one in truth)
