@@ -104,6 +104,8 @@ def test_benchmarks_are_stored_below_the_records(project: pytest.Pytester, given
     compared = project.runpytest_subprocess(*options, "--benchmark-compare")
     compared.stdout.fnmatch_lines(["*test_speed (0001_*"])
     assert not (project.path / ".benchmarks").exists()
+    if not given:
+        assert (project.path / stored).stat().st_mode & 0o777 == 0o700
 
 
 def test_unsound_files_fail_what_needs_a_server_at_once_and_another_checkpoint_goes_on(project: pytest.Pytester) -> None:
