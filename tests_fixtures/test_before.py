@@ -50,7 +50,7 @@ def state(tmp_path: Path) -> State:
 
 
 @pytest.fixture
-def case(state: State) -> Case:
+def asked(state: State) -> Case:
     tolerance = Tolerance(speedup_over_bf16={"NVIDIA H200": 1.1})
     return Case(state.families[0], state.families[0].checkpoint[1], "decode-16x64", tolerance, Tolerance())
 
@@ -80,47 +80,48 @@ def test_two_servers_always_fit_on_a_cpu() -> None:
     assert fit_together(checkpoint("nvfp4"), checkpoint("bf16"), Slot(devices=[cpu()]))
 
 
-def test_bf16_is_measured_once_and_its_server_stopped_before_the_checkpoint_s_boots(case: Case, state: State, measured: list[str]) -> None:
+def test_bf16_is_measured_once_and_its_server_stopped_before_the_checkpoint_s_boots(asked: Case, state: State, measured: list[str]) -> None:
     servers: Any = state.pool
-    before.expect(case, state)
-    assert before.of_this_run(case, state) is None
-    before.measure(case, state)
-    before.measure(case, state)
+    before.expect(asked, state)
+    assert before.of_this_run(asked, state) is None
+    before.measure(asked, state)
+    before.measure(asked, state)
     assert measured == ["reference/bf16 3 rounds"]
-    assert servers.done[:2] == ["boot reference/bf16", "stop reference/bf16"]
-    found = before.of_this_run(case, state)
+    assert servers.done == ["boot reference/bf16", "stop reference/bf16"]
+    found = before.of_this_run(asked, state)
     assert found is not None
     assert [one.decode_tps for one in found.rounds] == BF16
 
 
-def test_what_bf16_s_own_test_has_measured_in_this_run_is_taken(case: Case, state: State, measured: list[str]) -> None:
+def test_what_bf16_s_own_test_has_measured_in_this_run_is_taken(asked: Case, state: State, measured: list[str]) -> None:
     mine = msgspec.structs.replace(with_provenance(speed(BF16), started=LATER), checkpoint="bf16", precision="bf16")
     write_record(state.records, mine)
-    before.expect(case, state)
-    before.measure(case, state)
+    before.expect(asked, state)
+    before.measure(asked, state)
     assert measured == []
-    assert before.of_this_run(case, state) == mine
+    assert before.of_this_run(asked, state) == mine
 
 
-def test_a_record_of_an_earlier_run_is_not(case: Case, state: State, measured: list[str]) -> None:
+def test_a_record_of_an_earlier_run_is_not(asked: Case, state: State, measured: list[str]) -> None:
     old = msgspec.structs.replace(with_provenance(speed(BF16), started="2001-01-01T00:00:00+00:00"), checkpoint="bf16", precision="bf16")
     write_record(state.records, old)
-    before.expect(case, state)
-    before.measure(case, state)
+    before.expect(asked, state)
+    before.measure(asked, state)
     assert measured == ["reference/bf16 3 rounds"]
 
 
 @pytest.mark.parametrize("share", [0.9, 0.3])
-def test_nothing_is_measured_before_where_none_is_wanted_or_both_fit(case: Case, state: State, measured: list[str], share: float) -> None:
-    beside = msgspec.structs.replace(case.family, checkpoint=[checkpoint("bf16", 0.3), checkpoint("nvfp4", share)])
-    tolerance = Tolerance() if share > 0.5 else case.tolerance
-    other = msgspec.structs.replace(case, family=beside, checkpoint=beside.checkpoint[1], tolerance=tolerance)
+def test_nothing_is_measured_before_where_none_is_wanted_or_both_fit(asked: Case, state: State, measured: list[str], share: float) -> None:
+    beside = msgspec.structs.replace(asked.family, checkpoint=[checkpoint("bf16", 0.3), checkpoint("nvfp4", share)])
+    tolerance = Tolerance() if share > 0.5 else asked.tolerance
+    other = msgspec.structs.replace(asked, family=beside, checkpoint=beside.checkpoint[1], tolerance=tolerance)
     before.expect(other, state)
     before.measure(other, state)
-    assert measured == []
+    servers: Any = state.pool
+    assert (measured, servers.done) == ([], [])
 
 
-def test_bf16_of_another_number_of_devices_is_no_reference(case: Case, state: State) -> None:
+def test_bf16_of_another_number_of_devices_is_no_reference(asked: Case, state: State) -> None:
     def of(name: str, precision: str, count: int) -> Checkpoint:
         return Checkpoint(name=name, precision=precision, path="/nowhere", family="reference", serve=Serve(tensor_parallel=count))
 
@@ -128,23 +129,23 @@ def test_bf16_of_another_number_of_devices_is_no_reference(case: Case, state: St
     two = msgspec.structs.replace(H200, devices=H200.devices * 2)
     on_two = msgspec.structs.replace(state, slot=two)
     tolerance = Tolerance(speedup_over_bf16={"NVIDIA H200": 1.0, "NVIDIA H200 tp2": 1.0})
-    alone = msgspec.structs.replace(case, family=family, checkpoint=family.checkpoint[1], tolerance=tolerance)
+    alone = msgspec.structs.replace(asked, family=family, checkpoint=family.checkpoint[1], tolerance=tolerance)
     assert speed_reference(alone, on_two) is None
     both = msgspec.structs.replace(family, checkpoint=[*family.checkpoint, of("bf16-tp2", "bf16", 2)])
     assert str(speed_reference(msgspec.structs.replace(alone, family=both), on_two)) == "reference/bf16-tp2"
 
 
 def test_a_failure_before_does_not_fail_the_test_that_comes_first(
-    case: Case, state: State, measured: list[str], monkeypatch: pytest.MonkeyPatch
+    asked: Case, state: State, measured: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: Any) -> None:
         raise ServerError("reference/bf16 did not boot: out of memory")
 
     monkeypatch.setattr(state.pool, "get", fails)
-    before.expect(case, state)
-    before.measure(case, state)
+    before.expect(asked, state)
+    before.measure(asked, state)
     assert measured == []
-    assert before.of_this_run(case, state) is None
+    assert before.of_this_run(asked, state) is None
 
 
 def test_speeds_that_do_not_pair_are_judged_by_welch() -> None:
