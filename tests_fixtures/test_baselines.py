@@ -420,6 +420,7 @@ def test_it(snapshot, pytestconfig, worker_id):
 """
 
 
+@pytest.mark.thorough
 def test_two_workers_that_approve_at_once_both_do(project: Project) -> None:
     pytest.importorskip("xdist")
     project.store(text_loss("fp8"))

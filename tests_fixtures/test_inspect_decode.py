@@ -87,6 +87,7 @@ def test_every_fp8_byte_is_what_torch_makes_of_it() -> None:
         assert np.array_equal(every.view(dtype).float().numpy(), table, equal_nan=True)
 
 
+@pytest.mark.thorough
 def test_rounding_to_fp8_and_fp4_is_nearest_with_ties_to_even() -> None:
     import torch
 
@@ -151,6 +152,7 @@ def test_the_shipped_checkpoints_decode_as_compressed_tensors_does(name: str) ->
             assert np.array_equal(fp32_to_bf16(linear.decode()), bits_in_bf16(wanted)), linear.name
 
 
+@pytest.mark.thorough
 def test_random_nvfp4_decodes_as_compressed_tensors_does(tmp_path: Path) -> None:
     import torch
 

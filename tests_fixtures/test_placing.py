@@ -73,6 +73,7 @@ def test_the_lock_is_given_back_when_pytest_ends() -> None:
     locks.take([devices.cpu(1)], "pytest").release()
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(len(CORES) < 2, reason="two slots need two cores, and this machine has one")
 def test_two_workers_hold_a_core_each(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:

@@ -95,6 +95,7 @@ def test_servers_that_do_not_end_fail_the_run_and_are_named(
     assert capsys.readouterr().err == (f"quantgate: {error}\n" if error else "")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("given", "stored"), [((), "mine/benchmarks"), (("--benchmark-storage=file://theirs",), "theirs")])
 def test_benchmarks_are_stored_below_the_records(project: pytest.Pytester, given: tuple[str, ...], stored: str) -> None:
     project.makepyfile("def test_speed(benchmark): benchmark.pedantic(lambda: None, rounds=2)")
@@ -108,6 +109,7 @@ def test_benchmarks_are_stored_below_the_records(project: pytest.Pytester, given
         assert (project.path / stored).stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.thorough
 def test_unsound_files_fail_what_needs_a_server_at_once_and_another_checkpoint_goes_on(project: pytest.Pytester) -> None:
     broken = project.path / "broken"
     shutil.copytree(ROOT / "fixtures" / "reference" / "fp8", broken)

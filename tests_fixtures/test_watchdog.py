@@ -149,6 +149,7 @@ def test_whatever_does_not_end_by_itself_is_killed(program: str, code: int, star
     assert not (tmp_path / "scratch").exists()
 
 
+@pytest.mark.thorough
 def test_a_resource_tracker_has_time_to_clean_up_and_no_more(start: Start, log: Path) -> None:
     tracker = PRELUDE + "say('pid', os.getpid())\nwhile True: signal.pause()  # multiprocessing.resource_tracker"
     server = start(
