@@ -9,10 +9,10 @@ from tests_fixtures.marked import Marked
 
 LIMIT_SECONDS = 30.0
 HIDES = """
-import os, subprocess, sys, time
+import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={}, start_new_session=False)
 print(child.pid, flush=True)
-time.sleep(0.5)
+sys.stdin.read()  # until its session has been seen
 os._exit(0)
 """
 
@@ -26,10 +26,13 @@ def until(condition: Callable[[], bool]) -> bool:
 
 def test_a_process_without_the_mark_is_found_by_its_session_when_its_marked_parent_has_gone() -> None:
     with Marked() as mark:
-        parent = subprocess.Popen([sys.executable, "-c", HIDES], env=mark.variables, stdout=subprocess.PIPE, start_new_session=True)
+        pipe = subprocess.PIPE
+        parent = subprocess.Popen([sys.executable, "-c", HIDES], env=mark.variables, stdin=pipe, stdout=pipe, start_new_session=True)
+        assert parent.stdin is not None
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         assert until(lambda: child in mark.alive())
+        parent.stdin.close()
         parent.wait()
         assert mark.alive() == [child]
         subprocess.run(["/bin/kill", "-9", str(child)], check=True)
