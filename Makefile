@@ -6,13 +6,14 @@ ARGS ?=
 FLAVOUR ?=
 BIN := .venv/bin
 
-.PHONY: help nvfp4 test unit mutants lint env lock clean
+.PHONY: help nvfp4 test unit mutants recipes lint env lock clean
 
 help:
 	@echo "make nvfp4   gate the NVFP4 checkpoints: pytest -m nvfp4"
 	@echo "make test    lint, and every test that this machine can run"
 	@echo "make unit    the harness's own tests that boot no server"
 	@echo "make mutants damage checkpoints on purpose, and see what notices (ARGS=--all for all; an hour and more)"
+	@echo "make recipes quantize the reference family by every recipe, measure, and put it into one table; half an hour"
 	@echo "make lint    ruff and mypy"
 	@echo "make env     .venv alone"
 	@echo "make lock    resolve pyproject.toml into constraints/"
@@ -30,6 +31,9 @@ unit: env
 
 mutants: env
 	$(BIN)/python -m fixtures.mutants.score $(ARGS)
+
+recipes: env
+	$(BIN)/python -m fixtures.reference.recipes $(ARGS)
 
 lint: env
 	$(BIN)/ruff check

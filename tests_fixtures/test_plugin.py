@@ -133,3 +133,12 @@ def test_unsound_files_fail_what_needs_a_server_at_once_and_another_checkpoint_g
     assert "a boot" not in ran.stdout.str()
     alone = project.runpytest_subprocess("--gpu=cpu", "-m", "fp8", "test_b.py")
     assert "a boot" in alone.stdout.str()
+
+
+def test_a_checkpoint_that_is_skipped_on_this_device_says_why_and_is_looked_at_all_the_same(project: pytest.Pytester) -> None:
+    file = project.path / "models.toml"
+    file.write_text(file.read_text().replace('precision = "bf16"', 'precision = "bf16", skip = { cpu = "no kernel for it" }'))
+    project.makepyfile("import pytest\n@pytest.mark.server\ndef test_texts(case, text_suite): pass\ndef test_files(case, accepted): pass\n")
+    ran = project.runpytest_subprocess("--gpu=cpu", "-rs")
+    ran.assert_outcomes(passed=1, skipped=1)
+    ran.stdout.fnmatch_lines(["SKIPPED*reference/bf16 is skipped here: no kernel for it"])

@@ -111,6 +111,16 @@ def test_with_a_default_only_that_family_runs(load: Load) -> None:
 
 
 MISTAKES = {
+    "a skip without a reason": (
+        'precision = "fp8", path = "weights"',
+        'precision = "fp8", path = "weights", skip = { cpu = " " }',
+        "checkpoint small/fp8: skip on cpu gives no reason",
+    ),
+    "a skip on a CPU in other letters": (
+        'precision = "fp8", path = "weights"',
+        'precision = "fp8", path = "weights", skip = { CPU = "slow" }',
+        "checkpoint small/fp8: skip on CPU: the CPU is written cpu",
+    ),
     "unknown key at the top": ("[tolerance]", "tolerence = 1\n[tolerance]", "unknown key tolerence (did you mean tolerance?)"),
     "unknown key in a family": (
         'suites = ["reference-text"]',
