@@ -147,3 +147,22 @@ def test_a_program_that_is_killed_ends_the_run_and_leaves_nothing(run: Run) -> N
     assert run.process.returncode == 1
     assert "llm-compressor was killed (SIGKILL), most often by a system that is out of memory; nothing was made" in said
     assert run.left() == []
+
+
+def test_a_signal_in_the_middle_of_a_fork_is_not_lost(tmp_path: Path) -> None:
+    """Python drops what a handler raises in the callbacks around a fork, such as logging's."""
+    program = tmp_path / "forks.py"
+    program.write_text(
+        "import os, signal, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from fixtures.quantize import child\n"
+        "os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), getattr(signal, sys.argv[1])))\n"
+        "try:\n"
+        "    with child.stoppable():\n"
+        "        child.run([sys.executable, '-c', 'import time; time.sleep(60)'], os.environ, lambda line: None)\n"
+        "except (KeyboardInterrupt, child.StoppedError) as stopped:\n"
+        "    sys.exit(f'stopped by {type(stopped).__name__}')\n"
+    )
+    for number, said in (("SIGINT", "KeyboardInterrupt"), ("SIGTERM", "StoppedError")):
+        ran = subprocess.run([sys.executable, program, number], capture_output=True, text=True, timeout=30, check=False)
+        assert ran.stderr.strip() == f"stopped by {said}"

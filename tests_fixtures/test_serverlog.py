@@ -47,6 +47,8 @@ CAUSES = {
     "CPU backend, the `--gpu-memory-utilization` flag": "out of host memory",
     "ValueError: Failed to find a kernel that can implement the NVFP4 linear layer. Reasons: \n"
     "MarlinNvFp4LinearKernel: Marlin FP4 not available": "no kernel",
+    "AttributeError: '_OpNamespace' '_C' object has no attribute 'cpu_gemm_wna16'": "no kernel",
+    "ValueError: Forced NVFP4 kernel MarlinNvFp4LinearKernel is not supported: Marlin FP4 not available": "no kernel",
     "RuntimeError: Quantization scheme is not supported for the current GPU. Min capability: 89. Current capability: 80.": "no kernel",
     "torch.AcceleratorError: CUDA error: no kernel image is available for execution on the device": "no kernel",
     "OSError: [Errno 98] Address already in use": "the port is taken",
@@ -198,3 +200,20 @@ def test_a_tail_is_the_last_lines_and_a_missing_log_is_empty(tmp_path: Path) -> 
     assert serverlog.read(tmp_path / "none") == ""
     (tmp_path / "log").write_bytes(b"\xff broken\n")
     assert serverlog.read(tmp_path / "log") == "\ufffd broken\n"
+
+
+def test_a_line_that_announces_reasons_is_told_with_them() -> None:
+    before = "(Worker pid=18172) ERROR 11-21 20:11:16 [multiproc_executor.py:953] "
+    log = (
+        f"{before}Traceback (most recent call last):\r\n"
+        f"{before}ValueError: Failed to find a kernel that can implement the ScaledMM linear layer. Reasons: \r\n"
+        f"{before}CPUFp8BlockScaledMMKernel requires AMX tile support (Sapphire Rapids or newer)..\n"
+        "(EngineCore pid=18152) INFO 11-21 20:11:16 [multiproc_executor.py:479] [shutdown] Executor: waiting for worker exit count=1\n"
+    )
+    found = serverlog.cause(log)
+    assert found is not None
+    assert found.line == (
+        "ValueError: Failed to find a kernel that can implement the ScaledMM linear layer. Reasons: "
+        "CPUFp8BlockScaledMMKernel requires AMX tile support (Sapphire Rapids or newer).."
+    )
+    assert found.kind == "no kernel"
