@@ -117,14 +117,13 @@ def test_each_checkpoint_boots_once_on_two_workers_and_no_secret_nor_process_is_
     assert {one.stat().st_mode & 0o777 for one in folders} == {0o700}
 
 
-def test_nothing_is_left_after_kills(gpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two of `faults.FAULTS`, once; all of them are done five times by hand (docs/devices.md)."""
+def test_nothing_is_left_after_a_kill(gpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of `faults.FAULTS`, once; all of them are done five times by hand (docs/devices.md)."""
     monkeypatch.setattr(Run, "gpu", gpu)
-    for name in ("kill -9 of the engine core", "kill -9 of pytest during a load"):
-        outcome = faults.do(name)
-        assert outcome.as_expected, outcome.said
-        assert (outcome.survivors, outcome.left_on_disk) == (0, 0)
-        assert outcome.left_gib <= SLACK_GIB
+    outcome = faults.do("kill -9 of pytest during a load")
+    assert outcome.as_expected, outcome.said
+    assert (outcome.survivors, outcome.left_on_disk) == (0, 0)
+    assert outcome.left_gib <= SLACK_GIB
 
 
 def halve_down_proj_scales(checkpoint: Path, layer: int) -> None:
@@ -146,7 +145,8 @@ def test_a_truncated_checkpoint_fails_with_its_log_and_a_damaged_one_with_suite_
     shutil.copytree(REFERENCE / "nvfp4", tmp_path / "damaged")
     halve_down_proj_scales(tmp_path / "damaged", layer=5)  # the last one: nothing behind it makes up for the damage
     file = models(tmp_path, {"bf16": REFERENCE / "bf16", "fp8": tmp_path / "truncated", "nvfp4": tmp_path / "damaged"})
-    run = run_pytest(ROOT, gpu, f"--models={file}", f"--records={tmp_path / 'records'}", "-m", "fp8 or nvfp4", "tests_accuracy")
+    chosen = ["-m", "fp8 or nvfp4", "-k", "not (answers and nvfp4)", "tests_accuracy"]  # what the text shows, no answer has to
+    run = run_pytest(ROOT, gpu, f"--models={file}", f"--records={tmp_path / 'records'}", *chosen)
     assert run.code == 1, run.output
     assert "reference/fp8 did not boot (exit" in run.output
     assert "SafetensorError: " in run.output, run.output
