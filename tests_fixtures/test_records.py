@@ -12,7 +12,8 @@ import pytest
 
 from fixtures import records
 from fixtures.errors import MeasurementError
-from fixtures.records import Answers, Measurement, TextLoss, Verdict
+from fixtures.records import Answers, Measurement, TextLoss, Verdict, write_record
+from fixtures.verdict import judge_text
 from tests_fixtures.examples import PROVENANCE, answers, text_loss
 
 
@@ -124,3 +125,12 @@ def test_what_made_a_checkpoint_is_left_out_where_nobody_knows_and_kept_where_so
     known = msgspec.structs.replace(PROVENANCE, made_by="NVFP4 by quantgate")
     new = records.encode(text_loss(provenance=known))
     assert [records.decode(content, TextLoss, "it").provenance.made_by for content in (old, new)] == [None, "NVFP4 by quantgate"]
+
+
+def test_a_new_measurement_takes_the_old_one_s_verdicts_away(tmp_path: Path) -> None:
+    measured = text_loss()
+    write_record(tmp_path, measured)
+    verdicts = [write_record(tmp_path, judge_text(measured, measured, perplexity_ratio=1.01), drift=drift) for drift in (False, True)]
+    assert all(file.exists() for file in verdicts)
+    assert write_record(tmp_path, measured).exists()
+    assert not any(file.exists() for file in verdicts)

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from fixtures import cli, registry
+from fixtures.fingerprint import of_checkpoint
 from fixtures.records import write_record
 from fixtures.reference import recipes
 from fixtures.speed_verdict import judge_speedup
 from fixtures.verdict import judge_text
-from tests_fixtures.examples import speedups, text_loss
+from tests_fixtures.examples import speedups, text_loss, with_provenance
 
 ROOT = Path(__file__).parents[1]
 WORSE = [one + 1 for one in (20.0, 31.0, 39.0, 52.0, 58.0, 71.0)]
@@ -30,13 +31,16 @@ def options(tmp_path: Path) -> list[str]:
         )
     )
     records = tmp_path / "records"
-    bf16, nvfp4 = text_loss(), text_loss("nvfp4", WORSE)
+    weights = {name: of_checkpoint(reference / name) for name in ("bf16", "nvfp4")}
+    bf16 = with_provenance(text_loss(), checkpoint_fingerprint=weights["bf16"])
+    nvfp4 = with_provenance(text_loss("nvfp4", WORSE), checkpoint_fingerprint=weights["nvfp4"])
     write_record(records, bf16)
     write_record(records, judge_text(bf16, bf16, perplexity_ratio=1.01))
     write_record(records, nvfp4)
     write_record(records, judge_text(nvfp4, bf16, perplexity_ratio=1.05))
-    write_record(records, speedups([0.7, 0.71, 0.72, 0.7, 0.71]))
-    write_record(records, judge_speedup(speedups([0.7, 0.71, 0.72, 0.7, 0.71]), speedup_over_bf16=0.4))
+    speed = with_provenance(speedups([0.7, 0.71, 0.72, 0.7, 0.71]), checkpoint_fingerprint=weights["nvfp4"])
+    write_record(records, speed)
+    write_record(records, judge_speedup(speed, speedup_over_bf16=0.4))
     return ["table", f"--models={tmp_path / 'models.toml'}", f"--records={records}"]
 
 
@@ -53,6 +57,14 @@ def test_a_row_has_size_figures_losses_with_n_and_the_worst_verdict(options: lis
     assert nvfp4[4] == "fail: reference-text"
     assert skipped[-1] == "skipped on cpu: no kernel"
     assert late[-1] == "not measured"
+
+
+def test_figures_of_other_weights_are_not_shown_as_these(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_record(tmp_path / "records", text_loss())
+    assert cli.main(options) == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("| bf16"))
+    assert "91.53" not in line
+    assert "measured on other weights than lie there now: measure again" in line
 
 
 def test_one_json_document(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
