@@ -14,7 +14,7 @@ help:
 	@echo "make unit    the harness's own tests that boot no server"
 	@echo "make mutants damage checkpoints on purpose, and see what notices (ARGS=--all for all; an hour and more)"
 	@echo "make recipes quantize the reference family by every recipe, measure, and put it into one table; half an hour"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff, mypy, and the order of imports"
 	@echo "make env     .venv alone"
 	@echo "make lock    resolve pyproject.toml into constraints/"
 	@echo "make clean   remove .venv and the caches; records and baselines stay"
@@ -30,15 +30,16 @@ unit: env
 	$(BIN)/pytest -m "not server and not thorough" --gpu=cpu -n 2 $(ARGS) tests_fixtures
 
 mutants: env
-	$(BIN)/python -m fixtures.mutants.score $(ARGS)
+	$(BIN)/python -m mutation.score $(ARGS)
 
 recipes: env
-	$(BIN)/python -m fixtures.reference.recipes $(ARGS)
+	$(BIN)/python -m benchmarks.recipes $(ARGS)
 
 lint: env
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 env:
 	@$(PYTHON) make_env.py $(FLAVOUR)

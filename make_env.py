@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from fixtures import uv
+from quantgate import uv
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -63,7 +63,7 @@ def checksum(flavour: str) -> str:
     """Return what .venv depends on; the folder belongs to it, because a copied .venv still points at the old one."""
     parts = [str(ROOT).encode(), flavour.encode()]
     parts += [
-        (ROOT / name).read_bytes() for name in ("make_env.py", "fixtures/uv.py", "pyproject.toml", pins(flavour), *overrides(flavour))
+        (ROOT / name).read_bytes() for name in ("make_env.py", "quantgate/uv.py", "pyproject.toml", pins(flavour), *overrides(flavour))
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -97,7 +97,7 @@ def build(flavour: str) -> None:
     # goes by the driver and may bring a torch of another CUDA version; a folder may hold the CPU build, which sorts above it.
     # Compiled now, because every server boot would pay for it where PYTHONDONTWRITEBYTECODE is set.
     install += ["--compile-bytecode", f"--build-constraints={pins(flavour)}", *(f"--overrides={name}" for name in overrides(flavour))]
-    run([*install, "--editable", f".[{flavour},dev]"], uv.REMEDY, env)
+    run([*install, "--editable", f".[suite,{flavour},dev]"], uv.REMEDY, env)
     STAMP.write_text(made_from)
 
 
@@ -109,7 +109,7 @@ def lock(flavour: str, upgrade: bool) -> None:
     env = uv.environment()
     torch_env, backend = uv.torch_source(env) if flavour == "cpu" else (env, [])
     # What the build of the editable install needs is to be the same everywhere too.
-    wanted, build_needs = [f"--extra={flavour}", "--extra=dev", "pyproject.toml", "-"], "hatchling\neditables\n"
+    wanted, build_needs = ["--extra=suite", f"--extra={flavour}", "--extra=dev", "pyproject.toml", "-"], "hatchling\neditables\n"
     target = ROOT / pins(flavour)
     with tempfile.TemporaryDirectory() as folder:
         every = Path(folder, "every.txt")

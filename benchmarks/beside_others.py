@@ -19,16 +19,11 @@ import pytest
 
 from benchmarks.cpu_use import cpu_between, descendants, watched_cpu
 from benchmarks.others import Asked, GuideLlm, VllmBench, closing
-from fixtures.load.figures import tpot_ms, ttft_ms
-from fixtures.load.plan import Load
-from fixtures.load.prompts import Prompts
-from fixtures.load.session import LoadSession
-from fixtures.load.target import target
-from fixtures.serving import Serving
 from fixtures.state import State
-from fixtures.stats import mean_interval
-from fixtures.suites import LoadSuite
-from fixtures.watching import watched
+from quantgate.measure.load import Load, LoadSession, Prompts, parse_target, tpot_ms, ttft_ms
+from quantgate.server import Serving, watched
+from quantgate.stats import mean_interval
+from quantgate.suites import LoadSuite
 
 SEED = 1
 
@@ -45,7 +40,7 @@ class Figures(NamedTuple):
 def test_others_see_no_faster_server(server: Serving, load: LoadSuite, quantgate: State, pytestconfig: pytest.Config) -> None:
     tokens = load.requests * load.max_tokens
     plan = Load(load.concurrency, load.requests, load.max_tokens, load.prompt_tokens, seed=SEED)
-    whom = target(server.base_url, server.model, server.api_key)
+    whom = parse_target(server.base_url, server.model, server.api_key)
     root = server.base_url.removesuffix("/v1")
     seen: list[dict[str, Figures]] = []
     session = LoadSession(whom, plan, Prompts(SEED, server.folder), partial(watched, server), shares_cores=server.slot.is_cpu)

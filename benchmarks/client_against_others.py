@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 # From this checkout, wherever it was started.
 from benchmarks.cpu_use import cpu_between, watched_cpu  # noqa: E402
 from benchmarks.others import PATIENCE_SECONDS, Asked, GuideLlm, Said, VllmBench, closing, finished, percentile99  # noqa: E402
-from tests_fixtures.stub_server import Behaviour, Stub, Truth, stub  # noqa: E402
+from tests_fixtures.doubles.stub_server import Behaviour, Stub, Truth, stub  # noqa: E402
 
 CONNECTIONS = 64
 PROMPT_TOKENS = 16
@@ -45,14 +45,9 @@ Runner = Callable[[Stub, int, int], Said]
 
 def mine(url: str, requests: int, tokens: int) -> None:
     """quantgate's client, in a process of its own: prints what it measured, also where it would call itself saturated."""
-    from fixtures.load.client import run_job
-    from fixtures.load.figures import itl_ms, seconds, ttft_ms
-    from fixtures.load.outcome import Answered
-    from fixtures.load.plan import Load, job
-    from fixtures.load.prompts import Prompts
-    from fixtures.load.target import target
+    from quantgate.measure.load import Answered, Load, Prompts, itl_ms, job, parse_target, run_job, seconds, ttft_ms
 
-    asked = job(Load(CONNECTIONS, requests, tokens, PROMPT_TOKENS), target(url, "stub"), Prompts(0, TOKENIZER), 0)
+    asked = job(Load(CONNECTIONS, requests, tokens, PROMPT_TOKENS), parse_target(url, "stub"), Prompts(0, TOKENIZER), 0)
     answers = [one for one in asyncio.run(run_job(asked)).outcomes if isinstance(one, Answered)]
     gaps = itl_ms(answers)
     print(json.dumps([seconds(answers), fmean(ttft_ms(answers)), fmean(gaps), percentile99(gaps)]))

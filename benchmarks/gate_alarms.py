@@ -31,12 +31,12 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fixtures import devices, registry, speed_verdict  # noqa: E402 (from this checkout, wherever it was started)
-from fixtures.before import Plain  # noqa: E402
-from fixtures.measure import measure_throughput  # noqa: E402
-from fixtures.server import Server  # noqa: E402
-from fixtures.serving import Serving  # noqa: E402
-from fixtures.suites import LoadSuite  # noqa: E402
+from fixtures.bf16_speed import Plain  # noqa: E402 (from this checkout, wherever it was started)
+from quantgate import devices, registry  # noqa: E402
+from quantgate.judgement import judge_speedup  # noqa: E402
+from quantgate.measure import measure_throughput  # noqa: E402
+from quantgate.server import Server, Serving  # noqa: E402
+from quantgate.suites import LoadSuite  # noqa: E402
 
 WANTED = 0.95
 PIECE, PATIENCE_SECONDS = 1 << 16, 60.0
@@ -103,7 +103,7 @@ def behind_a_proxy(server: Serving, slower: float = 0.0) -> Iterator[Serving]:
 def one_run(candidate: Serving, reference: Serving, suite: LoadSuite, percent: float) -> dict[str, object]:
     with behind_a_proxy(reference) as bf16, behind_a_proxy(candidate, percent / 100) as throttled:
         measured = measure_throughput(throttled, bf16, suite, Plain())
-    judged = speed_verdict.judge_speedup(measured, speedup_over_bf16=WANTED)
+    judged = judge_speedup(measured, speedup_over_bf16=WANTED)
     return {
         "throttle_percent": percent,
         "verdict": judged.verdict,

@@ -19,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fixtures.checkpoint import schemes
-from fixtures.checkpoint.encode import Tensor, bf16, encode
+from quantgate.checkpoint import Tensor, bf16, encode, nvfp4
 
 HIDDEN, INTERMEDIATE, QUERIES, KEYS = 5120, 17408, 8192, 1024
 SHAPES = {
@@ -53,7 +52,7 @@ def main() -> int:
         files = [file for folder in folders for file in sorted(folder.glob("*.safetensors"))]
         size = sum(file.stat().st_size for file in files)
         print(f"{layers} layers, {len(files)} shards, {size / 1e9:.2f} GB")
-        command = [sys.executable, "-m", "fixtures", "inspect", str(quantized)]
+        command = [sys.executable, "-m", "quantgate", "inspect", str(quantized)]
         command += ["--against", str(original)] if chosen.against else []
         for state, prepare in (("in the page cache", read), ("not in the page cache", evict)):
             for name, ran in (("cat", ["cat", *map(str, files)]), ("inspect", command)):
@@ -122,7 +121,7 @@ def tile(name: str, width: int, *, is_quantized: bool) -> dict[str, Tensor]:
     if not is_quantized:
         return {"weight": raw}
     exact = (raw[1].astype(np.uint32) << 16).view(np.float32)
-    return encode(schemes.nvfp4(activations=True), exact, amax=0.1)
+    return encode(nvfp4(activations=True), exact, amax=0.1)
 
 
 def write_repeated(tensors: dict[str, Tensor], repeats: dict[str, int], file: Path) -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from fixtures.gate import Gate
-from fixtures.measure import measure_answers
-from fixtures.serving import Serving
-from fixtures.suites import QuestionSuite
+from quantgate.measure import measure_answers
+from quantgate.server import Serving
+from quantgate.suites import QuestionSuite
 
 
 @pytest.mark.server

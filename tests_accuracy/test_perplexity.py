@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.gate import Gate
-from fixtures.measure import measure_text_loss
-from fixtures.serving import Serving
-from fixtures.suites import TextSuite
+from quantgate.measure import measure_text_loss
+from quantgate.server import Serving
+from quantgate.suites import TextSuite
 
 
 @pytest.mark.server

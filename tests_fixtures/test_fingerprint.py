@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fixtures import fingerprint
-from fixtures.errors import ConfigurationError
+from quantgate import fingerprint
+from quantgate.errors import ConfigurationError
 
 BF16 = Path(__file__).parents[1] / "fixtures" / "reference" / "bf16"
 

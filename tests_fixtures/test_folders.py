@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures import folders
-from fixtures.errors import ConfigurationError
+from quantgate import folders
+from quantgate.errors import ConfigurationError
 
 
 def test_one_setting_moves_every_cache_below_it(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fixtures.measure.acceptance import generate, sprinkle
-from fixtures.registry import REFERENCE_PRECISION
-from fixtures.serving import Serving
+from quantgate.measure import generate, sprinkle
+from quantgate.registry import REFERENCE_PRECISION
+from quantgate.server import Serving
 
 
 @pytest.mark.server

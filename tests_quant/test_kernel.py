@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixtures.serving import Serving
+from quantgate.server import Serving
 
 
 @pytest.mark.server

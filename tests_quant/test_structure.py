@@ -2,10 +2,9 @@
 
 import pytest
 
-from fixtures.checkpoint import inspect_checkpoint
-from fixtures.hub import local_folder
-from fixtures.registry import REFERENCE_PRECISION, Checkpoint, Family
 from fixtures.state import STATE, State
+from quantgate.checkpoint import inspect_checkpoint
+from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, local_folder
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

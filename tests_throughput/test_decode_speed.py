@@ -4,10 +4,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from fixtures.gate import Gate
-from fixtures.measure import measure_throughput
-from fixtures.records import Throughput
-from fixtures.serving import Serving
-from fixtures.suites import LoadSuite
+from quantgate.measure import measure_throughput
+from quantgate.records import Throughput
+from quantgate.server import Serving
+from quantgate.suites import LoadSuite
 
 
 @pytest.mark.server

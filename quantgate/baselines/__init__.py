@@ -1,0 +1,13 @@
+"""Approved measurements: where they are kept, their history, who approved them and why."""
+
+from quantgate.baselines.approval import approval_of, approver, is_unchanged, with_history
+from quantgate.baselines.folder import BaselineFolder, name_of
+
+__all__ = [
+    "BaselineFolder",
+    "approval_of",
+    "approver",
+    "is_unchanged",
+    "name_of",
+    "with_history",
+]

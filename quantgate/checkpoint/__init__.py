@@ -1,0 +1,48 @@
+"""Is this checkpoint what it claims to be? Everything that files alone can tell: no engine, no GPU, no torch.
+
+storage → shards                        (bytes of named tensors, block by block; the folder's shards against its index)
+schemes → dialects → plan               (what the configuration promises of which module)
+numerics → decode → yardstick           (codes and scales as numbers; what the format costs at best)
+structure, scales, codes, fidelity, configuration, companions, size → inspection   (the checks, and all of them in one report)
+show                                    (the report for people)
+"""
+
+from quantgate.checkpoint.decode import Linear
+from quantgate.checkpoint.encoding import Tensor, bf16, encode
+from quantgate.checkpoint.findings import Finding, Severity
+from quantgate.checkpoint.inputs import BEFORE, PLAIN_NORMS
+from quantgate.checkpoint.inspection import inspect_checkpoint
+from quantgate.checkpoint.numerics import FP4_MAX, FP8_MAX, Floats, to_floats
+from quantgate.checkpoint.plan import is_linear
+from quantgate.checkpoint.report import Report
+from quantgate.checkpoint.schemes import nvfp4
+from quantgate.checkpoint.shards import read_shards
+from quantgate.checkpoint.show import show_report
+from quantgate.checkpoint.source import Source, open_source
+from quantgate.checkpoint.storage import row_blocks
+from quantgate.checkpoint.structure import check_linears
+
+__all__ = [
+    "BEFORE",
+    "FP4_MAX",
+    "FP8_MAX",
+    "PLAIN_NORMS",
+    "Finding",
+    "Floats",
+    "Linear",
+    "Report",
+    "Severity",
+    "Source",
+    "Tensor",
+    "bf16",
+    "check_linears",
+    "encode",
+    "inspect_checkpoint",
+    "is_linear",
+    "nvfp4",
+    "open_source",
+    "read_shards",
+    "row_blocks",
+    "show_report",
+    "to_floats",
+]

@@ -1,0 +1,105 @@
+"""The weights that a linear's tensors stand for, rows at a time."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from quantgate.checkpoint.numerics import Floats, look_up, to_floats
+from quantgate.checkpoint.schemes import Scheme
+from quantgate.checkpoint.storage import Raw, Weights
+
+
+class Linear(NamedTuple):
+    """A quantized linear, (rows, width): its scheme, and where its tensors lie."""
+
+    name: str
+    scheme: Scheme
+    weights: Weights
+    rows: int
+    width: int
+
+    def tensor(self, part: str) -> str:
+        return f"{self.name}.{part}"
+
+    def codes(self, start: int = 0, stop: int | None = None) -> Raw:
+        """As stored: (rows, stored elements a row)."""
+        return self.weights.read(self.tensor(self.scheme.weight), start, stop)
+
+    def scalar(self, part: str) -> float:
+        """A scale that stands alone; the largest where a loader would find several."""
+        name = self.tensor(part)
+        return float(to_floats(self.weights.read(name), self.weights[name].dtype).max())
+
+    def scales(self, start: int = 0, stop: int | None = None) -> Floats:
+        """Stored scales of these rows: (rows, groups) or (1, 1) for one a tensor; block scales spread over rows, (rows, blocks)."""
+        name = self.tensor(self.scheme.scale)
+        stored, stop = self.weights[name], self.rows if stop is None else min(stop, self.rows)
+        if self.scheme.strategy == "tensor":
+            return self._read_scales(name).reshape(1, -1)[:, :1]
+        if self.scheme.strategy == "block" and self.scheme.block:
+            high = self.scheme.block[0]
+            found = self._read_scales(name, start // high, -(-stop // high))
+            return np.asarray(found[np.arange(start, stop) // high - start // high], np.float32)
+        assert stored.rows == self.rows
+        return self._read_scales(name, start, stop).reshape(stop - start, -1)
+
+    def _read_scales(self, name: str, start: int = 0, stop: int | None = None) -> Floats:
+        dtype = self.weights[name].dtype
+        return to_floats(self.weights.read(name, start, stop), "F8_E8M0" if dtype == "U8" else dtype)
+
+    def global_factor(self) -> np.float32:
+        """What every scale is multiplied by: 1 where there is no global scale."""
+        if self.scheme.global_scale is None:
+            return np.float32(1.0)
+        stored = np.float32(self.scalar(self.scheme.global_scale))
+        with np.errstate(divide="ignore"):
+            return np.float32(1.0) / stored if self.scheme.convention == "divisor" else stored
+
+    def decode(self, start: int = 0, stop: int | None = None) -> Floats:
+        """FP32 (rows, width): code · scale, the group scale divided by a divisor first, as compressed-tensors does."""
+        stop = self.rows if stop is None else min(stop, self.rows)
+        values, scales = self._values(start, stop), self.scales(start, stop)
+        if self.scheme.global_scale is not None:
+            stored = np.float32(self.scalar(self.scheme.global_scale))
+            with np.errstate(all="ignore"):
+                scales = scales / stored if self.scheme.convention == "divisor" else scales * stored
+        if not self.scheme.is_symmetric:
+            values = values - self._spread(self._zero_points(start, stop))
+        with np.errstate(all="ignore"):
+            return self._scaled(values, scales)
+
+    def _scaled(self, values: Floats, scales: Floats) -> Floats:
+        values *= self._spread(scales)  # spread out first: one long product is faster than many of 16
+        return values
+
+    def _spread(self, scales: Floats) -> Floats:
+        """(rows, width) of (rows, groups)."""
+        if scales.shape[-1] == 1:
+            return scales
+        if self.scheme.has_order:
+            return scales[:, np.asarray(self.weights.read(self.tensor("weight_g_idx")), np.intp)]
+        size = self.scheme.block[1] if self.scheme.block else self.scheme.group or self.width
+        return np.repeat(scales, size, axis=-1)[:, : self.width]
+
+    def _values(self, start: int, stop: int) -> Floats:
+        codes = self.codes(start, stop)
+        if self.scheme.codes == "fp4":
+            return look_up("fp4", codes)
+        if self.scheme.codes == "fp8":
+            return look_up("e4m3", codes)
+        if self.scheme.codes == "int":
+            return codes.astype(np.float32)
+        return _unpacked(codes, self.scheme.bits)[:, : self.width]
+
+    def _zero_points(self, start: int, stop: int) -> Floats:
+        name = self.tensor("weight_zero_point")
+        raw = self.weights.read(name)
+        if self.scheme.codes == "packed":
+            raw = _unpacked(np.ascontiguousarray(raw.T), self.scheme.bits).T  # packed along the rows, eight of four bits a number
+        return np.asarray(raw, np.float32).reshape(len(raw) if raw.ndim else 1, -1)[start:stop]
+
+
+def _unpacked(codes: Raw, bits: int) -> Floats:
+    """Signed numbers of 4 or 8 bits, stored with half the range added, the first in the lowest bits of each INT32."""
+    octets = np.ascontiguousarray(codes).view(np.uint8).reshape(len(codes), -1)
+    return look_up("int4", octets) if bits == 4 else octets.astype(np.float32) - 128.0

@@ -1,0 +1,127 @@
+"""`inspect_checkpoint(folder, base)`: every check, each tensor read once, two threads."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from quantgate.checkpoint import report, size, verdicts
+from quantgate.checkpoint.codes import CodeSummary, check_codes
+from quantgate.checkpoint.companions import check_companions, check_manifest
+from quantgate.checkpoint.configuration import check_configuration, is_other_model
+from quantgate.checkpoint.decode import Linear
+from quantgate.checkpoint.fidelity import Compared, compare
+from quantgate.checkpoint.findings import Finding, grouped
+from quantgate.checkpoint.inputs import check_fused, check_inputs, check_layers_alike
+from quantgate.checkpoint.layout import check_against_names, check_layout
+from quantgate.checkpoint.plain import check_plain
+from quantgate.checkpoint.report import Report
+from quantgate.checkpoint.scales import ScaleSummary, check_scales
+from quantgate.checkpoint.schemes import PARTS
+from quantgate.checkpoint.source import Source, open_source
+from quantgate.checkpoint.structure import check_linears
+from quantgate.errors import ConfigurationError
+from quantgate.registry import read_manifest
+
+THREADS = 2
+"""numpy lets go of the interpreter while it computes; more than two would only wait for the disk."""
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class Looked(NamedTuple):
+    """One quantized linear, read."""
+
+    scales: ScaleSummary | None
+    codes: CodeSummary
+    compared: Compared | None
+    findings: list[Finding]
+
+
+def inspect_checkpoint(folder: Path, base: Path | None = None) -> Report:
+    """Raises ConfigurationError where there is nothing to inspect, or `base` is no whole BF16 checkpoint."""
+    source = open_source(folder)
+    original = _open_base(base) if base is not None else None
+    findings = list(source.findings)
+    if original is not None and (other := is_other_model(source, original)) is not None:
+        findings.append(other)
+        original = None
+    elif original is not None:
+        findings += [*check_configuration(source, original), *check_against_names(source, original)]
+    findings += [*check_layout(source), *check_companions(source, original), *check_manifest(source)]
+    with ExitStack() as opened:
+        opened.enter_context(source.weights)
+        if original is not None:
+            opened.enter_context(original.weights)
+        linears, problems = check_linears(source, original)
+        findings += problems
+        looked = dict(zip((one.name for one in linears), _on_all(lambda one: _look(source, original, one), linears), strict=True))
+        findings += [finding for one in looked.values() for finding in one.findings]
+        findings += _plain_tensors(source, original, linears)
+        findings += [*check_inputs(source, linears), *check_fused(linears)]
+        scales = {name: one.scales for name, one in looked.items() if one.scales is not None}
+        findings += check_layers_alike(scales)
+        named = {one.name: one for one in linears}
+        compared = {name: (named[name], one.compared) for name, one in looked.items() if one.compared is not None}
+        if original is not None:
+            findings += verdicts.judge(source, original.weights, compared)
+    return _report(source, base, findings, named, looked, scales)
+
+
+def _open_base(base: Path) -> Source:
+    """The original: whole, and in BF16 (or FP16, FP32)."""
+    found = open_source(base)
+    if found.is_quantized:
+        raise ConfigurationError(
+            f"--against {base} is quantized itself ({', '.join(found.plan.labels) or 'unknown format'}); name the BF16 original"
+        )
+    broken = next((one for one in found.findings if one.severity == "error"), None)
+    if broken is not None:
+        raise ConfigurationError(f"--against {base}: {broken.where}: {broken.value}: {broken.meaning}")
+    return found
+
+
+def _look(source: Source, base: Source | None, linear: Linear) -> Looked:
+    scales, findings = check_scales(linear)
+    codes, others = check_codes(linear)
+    compared = None
+    if base is not None and not source.rewrites and f"{linear.name}.weight" in base.weights and linear.rows * linear.width:
+        compared = compare(linear, base.weights)
+        others = [one for one in others if one.check != "rows-zero"]  # the base itself tells whether they should be
+    return Looked(scales, codes, compared, findings + others)
+
+
+def _plain_tensors(source: Source, base: Source | None, linears: Sequence[Linear]) -> Iterator[Finding]:
+    taken = {linear.tensor(part) for linear in linears for part in (linear.scheme.weight, linear.scheme.scale)}
+    names = [name for name in source.weights.tensors if name not in taken and name.rpartition(".")[2] not in PARTS]
+    original = base.weights if base is not None else None
+    for found in _on_all(lambda name: list(check_plain(source.weights, name, original, source.rewrites)), names):
+        yield from found
+
+
+def _on_all(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(work, given))
+
+
+def _report(
+    source: Source,
+    base: Path | None,
+    findings: list[Finding],
+    linears: dict[str, Linear],
+    looked: dict[str, Looked],
+    scales: dict[str, ScaleSummary],
+) -> Report:  # fmt: skip
+    merged = grouped(findings)
+    fidelity = {name: one.compared.fidelity for name, one in looked.items() if one.compared is not None}
+    return Report(
+        checkpoint=str(source.folder), against=str(base) if base is not None else None,
+        formats=source.plan.labels or ["BF16" if not source.is_quantized else "unknown"],
+        linears=len(linears), tensors=len(source.weights.tensors),
+        verdict="fail" if any(one.severity == "error" for one in merged) else "pass",
+        findings=merged, kinds=report.kinds(linears, scales, {name: one.codes for name, one in looked.items()}, fidelity),
+        worst=report.worst(fidelity), scale_histogram=report.histogram(linears, scales), size=size.sizes(source, list(linears.values())),
+        made_by=str(told) if (told := read_manifest(source.folder)) is not None else None,
+    )  # fmt: skip

@@ -1,0 +1,43 @@
+"""`quantgate inspect CHECKPOINT [--against BASE] [--json]`.
+
+Exit 0: nothing wrong; 1: a finding of severity error; 2: could not run. With --json exactly one JSON document on standard output.
+"""
+
+import argparse
+from typing import Any
+
+import msgspec
+
+from quantgate.cli.codes import FAILED, GOOD
+
+
+def add_inspect(commands: Any) -> None:
+    """The command's options, on the subparsers of `quantgate`."""
+    parser = commands.add_parser(
+        "inspect",
+        help="is a checkpoint what it claims to be: structure, scales, fidelity to its original, companions, size",
+        description="Look at a checkpoint's files, without an engine and without a GPU: are all promised tensors there, are "
+        "scales plausible, does every linear decode to what the BF16 original holds, did tokenizer and configuration stay the same.",
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder, or a hub id (org/name)")
+    parser.add_argument("--against", metavar="BASE", help="the BF16 original, a folder or a hub id; most damage is only seen with it")
+    parser.add_argument("--revision", metavar="REV", help="of CHECKPOINT, where it is a hub id")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.set_defaults(run=_inspect)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from quantgate.checkpoint import inspect_checkpoint
+    from quantgate.registry import locate
+
+    folder = locate(options.checkpoint, options.revision)
+    report = inspect_checkpoint(folder, locate(options.against) if options.against else None)
+    if options.json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        from rich.console import Console
+
+        from quantgate.checkpoint import show_report
+
+        show_report(report, Console())
+    return FAILED if report.verdict == "fail" else GOOD

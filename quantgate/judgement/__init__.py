@@ -1,0 +1,37 @@
+"""Measurement x baseline x tolerance -> verdict. `rule.py` decides, `admissible.py` says what may be judged at all."""
+
+from quantgate.judgement.admissible import unfit_to_approve
+from quantgate.judgement.answers import judge_answers, judge_answers_unpaired
+from quantgate.judgement.comparison import Tolerances, compare, judge_pair, read_record
+from quantgate.judgement.foresight import unable_to_see
+from quantgate.judgement.judge import Case, Judge
+from quantgate.judgement.long_run import decision_probabilities
+from quantgate.judgement.rule import Others
+from quantgate.judgement.speed import judge_decode_tps, judge_speedup
+from quantgate.judgement.text import judge_text
+from quantgate.judgement.wellformed import malformed
+from quantgate.judgement.wording import ANSWERS_UNIT, figure, figure_parts, loss, sentence
+
+__all__ = [
+    "ANSWERS_UNIT",
+    "Case",
+    "Judge",
+    "Others",
+    "Tolerances",
+    "compare",
+    "decision_probabilities",
+    "figure",
+    "figure_parts",
+    "judge_answers",
+    "judge_answers_unpaired",
+    "judge_decode_tps",
+    "judge_pair",
+    "judge_speedup",
+    "judge_text",
+    "loss",
+    "malformed",
+    "read_record",
+    "sentence",
+    "unable_to_see",
+    "unfit_to_approve",
+]

@@ -1,0 +1,160 @@
+"""What may be judged at all: the one place that puts the checks together. Each gives the first thing that stands in the way as a
+sentence, or None.
+
+A record by itself is looked at in `wellformed.py`: whether a run can have produced it, and whether it tells anything.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from quantgate.judgement.wellformed import malformed, reads_likeliest, void
+from quantgate.records import Answer, Answers, DocumentLoss, Measurement, TextLoss, Throughput
+
+
+def between_texts(measured: TextLoss, baseline: TextLoss) -> str | None:
+    """Why these two losses cannot be compared document by document, or None."""
+    return (
+        _incomparable(measured, baseline)
+        or not_finite(measured, baseline)
+        or _unpaired(measured.documents, baseline.documents, "document")
+        or _other_tokens(measured, baseline)
+        or reads_likeliest(measured, "measurement")
+        or reads_likeliest(baseline, "baseline")
+    )
+
+
+def between_answers(measured: Answers, baseline: Answers) -> str | None:
+    """Why these answers cannot be compared item by item, or None. The measurement's own voids are left to the verdict: a loss that
+    is proven in spite of them is a loss."""
+    return (
+        _incomparable(measured, baseline)
+        or not_finite(measured, baseline)
+        or _unpaired(measured.items, baseline.items, "item")
+        or _graded_otherwise(measured, baseline)
+        or void(baseline, "baseline")
+    )
+
+
+def between_unpaired_answers(measured: Answers, baseline: Answers) -> str | None:
+    """Why two accuracies cannot be compared where the items do not pair, or None."""
+    found = not_finite(measured, baseline)
+    if found is None and not (measured.items and baseline.items):
+        found = "one side has no items: measure again"
+    found = found or void(baseline, "baseline") or void(measured)
+    if found is None and any(item.score is not None for item in (*measured.items, *baseline.items)):
+        found = "graded answers are compared in pairs only"
+    return found
+
+
+def between_speeds(measured: Throughput, baseline: Throughput) -> str | None:
+    """Why a speed cannot be compared with an approved one, or None; text and answers may be across device classes, speed never."""
+    found = _incomparable(measured, baseline) or not_finite(measured, baseline)
+    for name in ("concurrency", "requests", "max_tokens"):
+        found = found or _changed(f"the load's {name}", getattr(baseline, name), getattr(measured, name))
+    found = found or _changed("the device class", baseline.provenance.device_class, measured.provenance.device_class)
+    for name, record in (("measurement", measured), ("baseline", baseline)):
+        found = found or _stopped([one.decode_tps for one in record.rounds], f"the {name}")
+    return found
+
+
+def in_speedup(measured: Throughput) -> str | None:
+    """Why a speed says nothing against BF16's in the same run, or None."""
+    found = not_finite(measured)
+    if measured.log_speedup_over_bf16:
+        return found
+    if found is None and not measured.bf16_decode_tps:
+        found = "no round has its speed-up over BF16: measure the BF16 checkpoint in the same run"
+    return found or _stopped([one.decode_tps for one in measured.rounds], "the measurement") or _stopped(measured.bf16_decode_tps, "BF16")
+
+
+def unfit_to_approve(measured: Measurement) -> str | None:
+    """Why this measurement can be no baseline, whatever it says, or None."""
+    found = not_finite(measured) or malformed(measured)
+    if isinstance(measured, TextLoss):
+        found = found or reads_likeliest(measured, "measurement")
+    if isinstance(measured, Answers):
+        found = found or void(measured)
+    return found
+
+
+def _incomparable(measured: Measurement, baseline: Measurement) -> str | None:
+    """The first thing that must be the same on both sides and is not."""
+    now, before = measured.provenance, baseline.provenance
+    found = _changed("the suite", baseline.suite, measured.suite)
+    for name in ("suite", "tokenizer", "chat_template"):
+        field = f"{name}_fingerprint"
+        found = found or _changed(f"the {field.replace('_', ' ')}", getattr(before, field), getattr(now, field))
+    for key in sorted(before.sampling.keys() | now.sampling.keys()):
+        found = found or _changed(f"the sampling's {key}", before.sampling.get(key), now.sampling.get(key))
+    return found
+
+
+def _changed(name: str, before: object, now: object) -> str | None:
+    return None if before == now else f"{name} changed from {before!r} to {now!r}: measure both alike again"
+
+
+def _unpaired(measured: Sequence[DocumentLoss | Answer], baseline: Sequence[DocumentLoss | Answer], noun: str) -> str | None:
+    """The first item that does not stand exactly once on either side."""
+    now, before = Counter(item.id for item in measured), Counter(item.id for item in baseline)
+    for name, ids in (("measurement", now), ("baseline", before)):
+        if not ids:
+            return f"the {name} has no {noun}s: measure again"
+        if (twice := next((item for item, times in ids.items() if times > 1), None)) is not None:
+            return f"{noun} {twice!r} stands {ids[twice]} times in the {name}: measure again"
+    for item in (*before, *now):
+        if item not in now or item not in before:
+            where = "missing from the measurement" if item not in now else "not in the baseline"
+            return f"{noun} {item!r} is {where} ({len(now)} {noun}s measured, {len(before)} in the baseline): measure both alike again"
+    return None
+
+
+def _other_tokens(measured: TextLoss, baseline: TextLoss) -> str | None:
+    before = {document.id: document.tokens for document in baseline.documents}
+    for document in measured.documents:
+        if document.tokens != before[document.id] or document.tokens < 1:
+            return f"document {document.id!r} has {document.tokens} scored tokens, {before[document.id]} in the baseline: encode both alike"
+    return None
+
+
+def _graded_otherwise(measured: Answers, baseline: Answers) -> str | None:
+    """Answers that are graded, or belong together, on one side and not on the other; call it on items that pair."""
+    before = {item.id: item for item in baseline.items}
+    for item in measured.items:
+        other = before[item.id]
+        if item.cluster != other.cluster:
+            return f"item {item.id!r} is in cluster {item.cluster!r}, in the baseline in {other.cluster!r}: measure both alike again"
+        if (item.score is None) != (other.score is None):
+            return f"item {item.id!r} is graded on one side and right or wrong on the other: measure both alike again"
+    return None
+
+
+def not_finite(*records: Measurement) -> str | None:
+    for name, record in zip(("measurement", "baseline"), records, strict=False):
+        for place, number in _floats(msgspec.to_builtins(record), ""):
+            if not math.isfinite(number):
+                return f"{place.lstrip('.')} is {number} in the {name}: nothing can be concluded from it"
+    return None
+
+
+def _floats(value: object, place: str) -> Iterator[tuple[str, float]]:
+    """Every float below `value` with its place; a list's entry is named by its id, else by its number from 1."""
+    if isinstance(value, float):
+        yield place, value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _floats(part, f"{place}.{key}")
+    elif isinstance(value, list):
+        for number, part in enumerate(value, 1):
+            name = repr(part["id"]) if isinstance(part, dict) and "id" in part else number
+            yield from _floats(part, f"{place}[{name}]")
+
+
+def _stopped(decode_tps: Sequence[float], name: str) -> str | None:
+    """Why these rounds have no logarithm, or None."""
+    stopped = next((number for number, one in enumerate(decode_tps, 1) if one <= 0), None)
+    if decode_tps and stopped is None:
+        return None
+    return f"{name} has no speed in {'any round' if stopped is None else f'round {stopped}'}: measure again"

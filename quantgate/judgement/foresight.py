@@ -1,0 +1,83 @@
+"""What a suite can see, said before it is run: an underpowered suite must be read about, not found out."""
+
+import contextlib
+import math
+from collections.abc import Mapping, Sequence
+
+from quantgate import stats
+from quantgate.devices import Slot
+from quantgate.errors import BaselineError
+from quantgate.judgement.answers import DISCORDANCE
+from quantgate.judgement.judge import Approved, Case
+from quantgate.records import Answers, Measurement, TextLoss
+from quantgate.registry import REFERENCE_PRECISION, Family, Registry
+from quantgate.stats import bootstrap_log_ratio
+from quantgate.suites import QuestionSuite, Suite, TextSuite
+
+REPLICATES = 400
+"""Of the bootstrap: enough for the width of an interval to a few per cent."""
+
+
+def underpowered(case: Case, suite: Suite, approved: Approved, device_class: str) -> str | None:
+    """A sentence for the header where an unharmed checkpoint would pass with less than 80 %, with the n it would need."""
+    own = _load(approved, device_class, case, case.checkpoint.name)
+    reference = case.family.reference()
+    base = _load(approved, device_class, case, reference.name) if reference is not None else None
+    points, ratio = case.tolerance.accuracy_points, case.tolerance.perplexity_ratio
+    if isinstance(suite, QuestionSuite) and points is not None:
+        n = len(suite.questions)
+        d = _discordance(own, base)
+        least, needed = 100 * stats.mde(n, d), stats.n_needed(points / 100, d)
+        found, wanted, noun = f"{least:.1f} points", f"{points:.1f}", "items"
+    elif isinstance(suite, TextSuite) and ratio is not None and isinstance(own, TextLoss) and isinstance(base, TextLoss):
+        interval = _interval(own, base)
+        if interval is None:
+            return None
+        tolerance, n = math.log(ratio), len(suite.documents)
+        nats, needed = stats.mde_from_interval(interval), stats.n_needed_from_interval(tolerance, interval, len(own.documents))
+        found, wanted, noun = f"{100 * (math.exp(nats) - 1):.1f} % of perplexity", f"{100 * (ratio - 1):.1f} %", "documents"
+    else:
+        return None
+    if n >= needed:
+        return None
+    return (
+        f"underpowered: {case.checkpoint} {case.suite}: {n} {noun} see a loss of {found} at best, the tolerance is {wanted}; "
+        f"about {needed} would do"
+    )
+
+
+def _load(approved: Approved, device_class: str, case: Case, checkpoint: str) -> Measurement | None:
+    return approved.load(device_class, case.family.name, checkpoint, case.suite)
+
+
+def _discordance(own: Measurement | None, base: Measurement | None) -> float:
+    """This checkpoint's last measured discordance with BF16; never BF16's with itself."""
+    if not isinstance(own, Answers) or not isinstance(base, Answers) or own.precision == REFERENCE_PRECISION:
+        return DISCORDANCE
+    before = {item.id: item.correct for item in base.items}
+    pairs = [(before[item.id], item.correct) for item in own.items if item.id in before]
+    return sum(one != other for one, other in pairs) / len(pairs) if pairs and any(a != b for a, b in pairs) else DISCORDANCE
+
+
+def _interval(own: TextLoss, base: TextLoss) -> tuple[float, float] | None:
+    """The interval of this checkpoint's last measured loss against BF16's, where the documents pair and show a spread."""
+    before = {document.id: document.nll_sum for document in base.documents}
+    if own.precision == REFERENCE_PRECISION or before.keys() != {document.id for document in own.documents}:
+        return None
+    columns = [(before[document.id], document.nll_sum, document.tokens) for document in own.documents]
+    base_sums, sums, tokens = zip(*columns, strict=True)
+    low, high = bootstrap_log_ratio(base_sums, sums, tokens, replicates=REPLICATES).interval
+    return (low, high) if math.isfinite(high - low) else None
+
+
+def unable_to_see(registry: Registry, families: Sequence[Family], suites: Mapping[str, Suite], approved: Approved, slot: Slot) -> list[str]:
+    """What the suites of a run cannot see; a baseline that cannot be read is left to the test that needs it."""
+    found = []
+    for family in families:
+        for checkpoint in family.checkpoint:
+            tolerance, drift = registry.tolerance_of(family, checkpoint), registry.drift_of(family)
+            device_class = slot.first(checkpoint.serve.tensor_parallel).device_class
+            for name in family.suites:
+                with contextlib.suppress(BaselineError):
+                    found.append(underpowered(Case(family, checkpoint, name, tolerance, drift), suites[name], approved, device_class))
+    return [line for line in found if line]

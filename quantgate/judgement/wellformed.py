@@ -1,0 +1,127 @@
+"""One record by itself: can a run have produced it, and does it tell anything?
+
+Malformed is what no run of a suite can have written. Void are answers that were graded and are none: cut off, unparsable, or ended
+while the model was still thinking; nothing can be judged by them, and no baseline made.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from quantgate.records import Answer, Answers, DocumentLoss, Measurement, TextLoss, Throughput
+
+RELATIVE = 1e-9
+ROUNDING_NATS = 1e-4
+"""Per token: how far the likeliest token's loss may lie above the own token's, which it never does but for rounding."""
+
+
+def malformed(record: Measurement) -> str | None:
+    """The first thing that cannot be, or None."""
+    if isinstance(record, TextLoss):
+        return _twice_or_none(record.documents, "document") or _losses(record) or _again(record) or _follows(record)
+    if isinstance(record, Answers):
+        return _twice_or_none(record.items, "item") or _scores(record) or _again(record) or _follows(record)
+    return _rounds(record) or _follows(record)
+
+
+def _twice_or_none(items: Sequence[DocumentLoss | Answer], noun: str) -> str | None:
+    if not items:
+        return f"it holds no {noun}s"
+    ids = [item.id for item in items]
+    twice = next((name for name in ids if ids.count(name) > 1), None) if len(set(ids)) < len(ids) else None
+    return None if twice is None else f"{noun} {twice!r} stands {ids.count(twice)} times in it"
+
+
+def _losses(record: TextLoss) -> str | None:
+    for document in (*record.documents, *record.again):
+        if document.tokens < 1:
+            return f"document {document.id!r} has {document.tokens} scored tokens"
+        if document.nll_sum < -ROUNDING_NATS * document.tokens or document.top1_nll_sum < -ROUNDING_NATS * document.tokens:
+            return f"document {document.id!r} has a loss below 0 ({document.nll_sum} nats), a probability above 1"
+        if document.top1_nll_sum > document.nll_sum + ROUNDING_NATS * document.tokens:
+            return (
+                f"document {document.id!r} loses {document.nll_sum} nats, and its likeliest tokens {document.top1_nll_sum}: "
+                "no token is likelier than the likeliest"
+            )
+    return None
+
+
+def _scores(record: Answers) -> str | None:
+    for item in record.items:
+        if item.score is not None and not 0 <= item.score <= 1:
+            return f"item {item.id!r} has the score {item.score}; scores lie between 0 and 1"
+    return None
+
+
+def _again(record: TextLoss | Answers) -> str | None:
+    known = {item.id for item in (record.documents if isinstance(record, TextLoss) else record.items)}
+    stranger = next((item.id for item in record.again if item.id not in known), None)
+    return None if stranger is None else f"its second run has {stranger!r}, which its first has not"
+
+
+def _rounds(record: Throughput) -> str | None:
+    if not record.rounds:
+        return "it holds no rounds"
+    stopped = next((number for number, one in enumerate(record.rounds, 1) if not one.decode_tps > 0), None)
+    return None if stopped is None else f"round {stopped} has a decode_tps of {record.rounds[stopped - 1].decode_tps}"
+
+
+def _follows(record: Measurement) -> str | None:
+    """A summary that does not follow from the items it stands beside."""
+    if isinstance(record, TextLoss):
+        nll = sum(document.nll_sum for document in record.documents) / sum(document.tokens for document in record.documents)
+        name, value = "nll_per_token", nll
+        if math.isclose(record.nll_per_token, nll, rel_tol=RELATIVE) and nll < math.log(1e300):
+            name, value = "perplexity", math.exp(nll)
+    elif isinstance(record, Answers):
+        name, value = "accuracy", sum(item.worth for item in record.items) / len(record.items)
+    else:
+        name, value = "decode_tps", median(one.decode_tps for one in record.rounds)
+    stated = getattr(record, name)
+    return None if math.isclose(stated, value, rel_tol=RELATIVE, abs_tol=1e-12) else f"its {name} is {stated}, and its items make {value}"
+
+
+def reads_likeliest(record: TextLoss, name: str) -> str | None:
+    """Over more than one document the likeliest token is never always the one that stands there."""
+    if len(record.documents) < 2:
+        return None
+    if record.perplexity != record.top1_perplexity and any(one.nll_sum != one.top1_nll_sum for one in record.documents):
+        return None
+    return (
+        f"the {name}'s perplexity and top-1 perplexity are both {record.perplexity}: "
+        "either the harness read the likeliest token instead of the one that stands there, or the model gives every token "
+        "the same probability (an output layer that was never loaded)"
+    )
+
+
+MOST_VOID = 0.05
+"""The largest share of answers that may be cut off by length, and that may hold no answer."""
+
+
+def void(measured: Answers, name: str = "measurement") -> str | None:
+    """Why nothing can be judged by these answers, or None."""
+    thinking = [item.id for item in measured.items if item.open_think]
+    if thinking:
+        return (
+            f"{len(thinking)} of {len(measured.items)} answers of the {name} end inside an open <think> ({thinking[0]} first): "
+            f"raise the suite's max_tokens, {_limit(measured)} now"
+        )
+    cut_off = share(measured.items, lambda item: item.finish_reason == "length")
+    if cut_off > MOST_VOID:
+        return f"{cut_off:.0%} of the {name}'s answers were cut off by length: raise the suite's max_tokens, {_limit(measured)} now"
+    failed = share(measured.items, lambda item: item.finish_reason not in ("stop", "length"))
+    if failed > MOST_VOID:
+        return f"{failed:.0%} of the {name}'s answers ended neither by themselves nor by length: look at their finish_reason in the record"
+    unparsed = share(measured.items, lambda item: not item.parsed)
+    if unparsed > MOST_VOID:
+        return f"{unparsed:.0%} of the {name}'s answers hold no answer that can be read: look at them in the record, then at the prompt"
+    return None
+
+
+def _limit(measured: Answers) -> object:
+    return measured.provenance.sampling.get("max_tokens", "unknown")
+
+
+def share(items: Sequence[Answer], wanted: Callable[[Answer], bool]) -> float:
+    """Of the items, from 0 to 1."""
+    return sum(map(wanted, items)) / len(items)

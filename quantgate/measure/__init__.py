@@ -1,0 +1,15 @@
+"""How answers become a measurement: one module for each kind, all of them asking a ready server and judging nothing."""
+
+from quantgate.measure.acceptance import generate, sprinkle
+from quantgate.measure.answers import measure_answers
+from quantgate.measure.text_loss import encode, measure_text_loss
+from quantgate.measure.throughput import measure_throughput
+
+__all__ = [
+    "encode",
+    "generate",
+    "measure_answers",
+    "measure_text_loss",
+    "measure_throughput",
+    "sprinkle",
+]

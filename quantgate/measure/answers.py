@@ -1,0 +1,74 @@
+"""Answers to decidable questions, through chat at temperature 0: strict form and flexible extraction side by side."""
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from quantgate.measure.asking import ask_all, chosen, provenance
+from quantgate.records import Answer, Answers, Started
+from quantgate.server import Serving
+from quantgate.suites import Question, QuestionSuite
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+SEED = 0
+LAST_INTEGER = re.compile(r"-?\d+(?!.*\d)", re.DOTALL)
+
+
+def grade(question: Question, text: str, finish_reason: str, completion_tokens: int) -> Answer:
+    """Strict: the text is the answer and nothing else. Flexible: the last integer in it is. `correct` is strict."""
+    open_think = text.rfind("<think>") > text.rfind("</think>")
+    visible = "" if open_think else text.rpartition("</think>")[2].strip()
+    found = LAST_INTEGER.search(visible)
+    extracted = found[0] if found else ""
+    strict = visible == question.answer
+    return Answer(
+        id=question.id,
+        group=question.group,
+        correct=strict,
+        answer=text,
+        extracted=extracted,
+        strict=strict,
+        flexible=extracted == question.answer,
+        parsed=found is not None,
+        open_think=open_think,
+        finish_reason=finish_reason,
+        completion_tokens=completion_tokens,
+    )
+
+
+def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0) -> Answers:
+    """Ask every question once, greedily, and `again` of them a second time."""
+    started = Started()
+
+    async def ask(client: "AsyncOpenAI", question: Question) -> Answer:
+        completion = await client.chat.completions.create(
+            model=server.model,
+            messages=[{"role": "user", "content": question.prompt}],
+            temperature=0,
+            max_tokens=suite.max_tokens,
+            seed=SEED,
+        )
+        choice = completion.choices[0]
+        tokens = completion.usage.completion_tokens if completion.usage else 0
+        return grade(question, choice.message.content or "", choice.finish_reason, tokens)
+
+    items = ask_all(server, suite.questions, ask)
+    repeated = ask_all(server, chosen(suite.questions, again, suite.fingerprint), ask)
+    by_group: dict[str, list[bool]] = defaultdict(list)
+    for item in items:
+        by_group[item.group].append(item.correct)
+    sampling: dict[str, float | int | bool | str] = {"temperature": 0, "max_tokens": suite.max_tokens}
+    return Answers(
+        family=server.checkpoint.family,
+        checkpoint=server.checkpoint.name,
+        precision=server.checkpoint.precision,
+        suite=suite.name,
+        provenance=provenance(server, suite.fingerprint, sampling, started, seed=SEED),
+        items=items,
+        accuracy=sum(item.correct for item in items) / len(items),
+        accuracy_flexible=sum(item.flexible for item in items) / len(items),
+        again=repeated,
+        by_group={group: sum(right) / len(right) for group, right in sorted(by_group.items())},
+    )

@@ -1,0 +1,91 @@
+"""From what arrived when to the figures: pure arithmetic over one round's answers, or over all of them.
+
+decode_tps = completed output tokens / wall seconds of the round, prompt_tps and qps alike; TTFT = first chunk with
+output − asked; latency = last chunk with output − asked; TPOT = (latency − TTFT) / (tokens − 1), as vLLM's own benchmark
+defines it; ITL = gaps between chunks. A chunk may carry several tokens, so tokens are counted by usage alone.
+"""
+
+import itertools
+from collections.abc import Sequence
+from statistics import fmean
+
+from quantgate.measure.load.outcome import Answered
+from quantgate.records import Round, Spread
+
+NS_A_MS = 1e6
+
+
+def seconds(answers: Sequence[Answered]) -> float:
+    """From the first request to the end of the last answer."""
+    return (max(one.ended_ns for one in answers) - min(one.asked_ns for one in answers)) / 1e9
+
+
+def decode_tps(answers: Sequence[Answered]) -> float:
+    return sum(one.completion_tokens for one in answers) / seconds(answers)
+
+
+def ttft_ms(answers: Sequence[Answered]) -> list[float]:
+    return [(one.arrived_ns[0] - one.asked_ns) / NS_A_MS for one in answers]
+
+
+def latency_ms(answers: Sequence[Answered]) -> list[float]:
+    return [(one.arrived_ns[-1] - one.asked_ns) / NS_A_MS for one in answers]
+
+
+def tpot_ms(answers: Sequence[Answered]) -> list[float]:
+    """None for answers of one token, which have no time per further token."""
+    several = [one for one in answers if one.completion_tokens > 1]
+    return [(one.arrived_ns[-1] - one.arrived_ns[0]) / (one.completion_tokens - 1) / NS_A_MS for one in several]
+
+
+def itl_ms(answers: Sequence[Answered]) -> list[float]:
+    return [(after - before) / NS_A_MS for one in answers for before, after in itertools.pairwise(one.arrived_ns)]
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Mean and percentiles (linear between order statistics, numpy's default); None of nothing."""
+    import numpy as np
+
+    if not values:
+        return None
+    p50, p90, p99 = (float(value) for value in np.percentile(values, [50, 90, 99]))
+    return Spread(mean=fmean(values), p50=p50, p90=p90, p99=p99)
+
+
+def steady_window_ns(answers: Sequence[Answered], concurrency: int) -> tuple[int, int] | None:
+    """The time in which every connection was decoding or between two requests: after the last of them got its first output
+    (ramp), before the first of them ran out of requests (tail). None where that leaves nothing."""
+    by_connection: dict[int, list[Answered]] = {}
+    for one in answers:
+        by_connection.setdefault(one.connection, []).append(one)
+    if len(by_connection) < concurrency:
+        return None
+    start = max(min(one.arrived_ns[0] for one in ones) for ones in by_connection.values())
+    end = min(max(one.arrived_ns[-1] for one in ones) for ones in by_connection.values())
+    return (start, end) if end > start else None
+
+
+def steady_decode_tps(answers: Sequence[Answered], concurrency: int) -> float | None:
+    """Tokens that arrived within the steady window, its start excluded, per second of it; every chunk of an answer weighs the same."""
+    window = steady_window_ns(answers, concurrency)
+    if window is None:
+        return None
+    start, end = window
+    tokens = sum(one.completion_tokens * sum(start < at <= end for at in one.arrived_ns) / len(one.arrived_ns) for one in answers)
+    return tokens / ((end - start) / 1e9)
+
+
+def round_of(answers: Sequence[Answered], concurrency: int, *, stream: bool, closed: bool) -> Round:
+    """One round. Without streaming nothing is known of first tokens and gaps; at a given rate no state is steady."""
+    took = seconds(answers)
+    return Round(
+        seconds=took,
+        decode_tps=decode_tps(answers),
+        prompt_tps=sum(one.prompt_tokens for one in answers) / took,
+        qps=len(answers) / took,
+        steady_decode_tps=steady_decode_tps(answers, concurrency) if stream and closed else None,
+        ttft_ms=spread(ttft_ms(answers)) if stream else None,
+        tpot_ms=spread(tpot_ms(answers)) if stream else None,
+        itl_ms=spread(itl_ms(answers)) if stream else None,
+        latency_ms=spread(latency_ms(answers)),
+    )

@@ -1,0 +1,95 @@
+"""llm-compressor's environment: made by uv at first use, of what `oneshot.py` says of itself.
+
+It lies in the cache ($QUANTGATE_CACHE, else $XDG_CACHE_HOME, else ~/.cache) under a name that stands for what it was made of, so that
+a newer quantgate makes another one. A mark comes last: an installation that was cut short has none, and starts over.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from quantgate import folders, uv
+from quantgate.errors import ConfigurationError
+from quantgate.quantize import child
+from quantgate.quantize.progress import Progress
+
+SCRIPT = Path(__file__).parent / "oneshot.py"
+METADATA = re.compile(r"^# /// script$\n((?:^#(?: .*)?$\n)+?)^# ///$", re.MULTILINE)
+MARK = "made"
+NEEDED_GIB = {"cpu": 2.5, "cuda": 7.0}
+
+
+def metadata(script: Path) -> dict[str, Any]:
+    """What a script says of the environment that it needs (inline script metadata, PEP 723)."""
+    found = METADATA.search(script.read_text(encoding="utf-8"))
+    assert found is not None
+    return tomllib.loads("".join(line[2:] or "\n" for line in found[1].splitlines(keepends=True)))
+
+
+def python(progress: Progress) -> Path:
+    """The interpreter of the environment, made first where it is missing. Raises ConfigurationError, uv's own words above it."""
+    flavour = uv.detect_flavour()
+    made_of = repr((metadata(SCRIPT), flavour, sys.version_info[:2]))
+    root = folders.private(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "quantgate")
+    folder = root / f"llm-compressor-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
+    found = folder / "bin" / "python"
+    if not (folder / MARK).exists():
+        with _alone(folder.with_suffix(".lock"), progress):
+            if not (folder / MARK).exists():
+                progress.say(f"making llm-compressor's environment, first use only ({flavour}, {NEEDED_GIB[flavour]:g} GiB in {folder})")
+                folders.require_free(root, NEEDED_GIB[flavour], "llm-compressor's environment")
+                with progress.phase("making llm-compressor's environment"):
+                    _make(folder, found, flavour, progress)
+                (folder / MARK).write_text(made_of, encoding="utf-8")
+    return found
+
+
+@contextmanager
+def _alone(lock: Path, progress: Progress) -> Iterator[None]:
+    """One installation at a time; the kernel drops the lock when its holder dies."""
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.say("another process is making llm-compressor's environment; waiting for it")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _make(folder: Path, interpreter: Path, flavour: str, progress: Progress) -> None:
+    command, env = find_uv(), uv.environment()
+    _run([command, "venv", "--clear", "--python", sys.executable, str(folder)], env, progress)
+    install = [command, "pip", "install", "--python", str(interpreter)]
+    if flavour == "cpu":
+        # Alone and first, as make_env.py does and for the same reason.
+        torch = next(pin for pin in metadata(SCRIPT)["dependencies"] if pin.startswith("torch="))
+        torch_env, backend = uv.torch_source(env)
+        _run([*install, *backend, "--no-deps", torch], torch_env, progress)
+    _run([*install, "--compile-bytecode", "--requirements", str(SCRIPT)], env, progress)
+
+
+def find_uv() -> str:
+    """The project's own, which lies beside its Python, or else one on PATH."""
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    if found is None:
+        raise ConfigurationError(f"llm-compressor's environment is made by uv, which is neither {beside} nor on PATH; pip install uv")
+    return found
+
+
+def _run(command: list[str], env: dict[str, str], progress: Progress) -> None:
+    ended = child.run(command, env, progress.hear)
+    if ended.code:
+        progress.quote(ended.last)
+        raise ConfigurationError(
+            f"llm-compressor's environment could not be made (`{' '.join(command[1:3])}` ended with exit code {ended.code}, see above): "
+            f"{uv.REMEDY}, PIP_FIND_LINKS a folder of wheels"
+        )

@@ -1,0 +1,35 @@
+"""What crosses borders: provenance, measurements, verdicts. Frozen, typed, and JSON as the contract has it."""
+
+from quantgate.records.base import Approval, Provenance, Spread, Started
+from quantgate.records.files import decode, encode, read_measurement, write_record, write_whole
+from quantgate.records.measurements import Answer, Answers, Divergence, DocumentLoss, DocumentTopK, Measurement, TextLoss
+from quantgate.records.speed import ClientUse, CounterCheck, DeviceHealth, Limit, Round, Throughput
+from quantgate.records.verdict import Discordant, Noise, Verdict
+
+__all__ = [
+    "Answer",
+    "Answers",
+    "Approval",
+    "ClientUse",
+    "CounterCheck",
+    "DeviceHealth",
+    "Discordant",
+    "Divergence",
+    "DocumentLoss",
+    "DocumentTopK",
+    "Limit",
+    "Measurement",
+    "Noise",
+    "Provenance",
+    "Round",
+    "Spread",
+    "Started",
+    "TextLoss",
+    "Throughput",
+    "Verdict",
+    "decode",
+    "encode",
+    "read_measurement",
+    "write_record",
+    "write_whole",
+]

@@ -1,0 +1,75 @@
+"""What every kind of record has: whose it is, under what it was made, who approved it; and a distribution in four numbers."""
+
+import datetime
+import time
+
+import msgspec
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Under what a measurement was made. `device_class` is device name + MIG profile + TP, or "cpu".
+
+    `made_by`: what `quantgate quantize` wrote down of the checkpoint, where it made it and nobody has changed it since.
+    """
+
+    vllm: str
+    torch: str
+    transformers: str
+    driver: str | None
+    device_name: str
+    device_class: str
+    mig_profile: str | None
+    gpu_uuid: list[str]
+    tensor_parallel: int
+    kernels: list[str]
+    checkpoint_fingerprint: str
+    suite_fingerprint: str
+    tokenizer_fingerprint: str
+    chat_template_fingerprint: str
+    sampling: dict[str, float | int | bool | str]
+    seed: int
+    started: str
+    seconds: float
+    made_by: str | None = None
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entry of a baseline's history; `figure` is its perplexity, accuracy or decode_tps."""
+
+    when: str
+    by: str
+    figure: float
+    vllm: str
+    device_name: str
+    checkpoint_fingerprint: str
+    reason: str | None = None
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean and percentiles over what was counted: requests, gaps between chunks, positions."""
+
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """Whose measurement it is; the kind decides what else there is."""
+
+    family: str
+    checkpoint: str
+    precision: str
+    suite: str
+    provenance: Provenance
+
+
+class Started:
+    """The moment that it is made at: wall clock for the record, monotonic for the seconds."""
+
+    def __init__(self) -> None:
+        self.at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self._monotonic = time.monotonic()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._monotonic

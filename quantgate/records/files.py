@@ -1,0 +1,103 @@
+"""Records as files: JSON as the contract has it, whole or not at all.
+
+Reading ignores keys that it does not know. Writing goes beside the file and moves into place, so that a reader
+sees the old record or the new one, never half of one.
+"""
+
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from quantgate.errors import MeasurementError
+from quantgate.records.measurements import Measurement
+from quantgate.records.verdict import Verdict
+
+T = TypeVar("T")
+
+
+def decode(content: bytes, wanted: type[T], where: str) -> T:
+    """Parse a record; raises MeasurementError that names the file and the place."""
+    try:
+        return msgspec.json.decode(content, type=wanted)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise MeasurementError(f"{where} is no usable record: {error}") from error
+
+
+def read_measurement(path: Path) -> Measurement:
+    return decode(path.read_bytes(), Measurement, str(path))  # type: ignore[arg-type]  # a union is no type to mypy
+
+
+def encode(record: Any) -> bytes:
+    """A record as JSON; raises MeasurementError where a number is not finite, naming the first such place."""
+    plain = msgspec.to_builtins(record)
+    if (place := _not_finite(plain, "")) is not None:
+        raise MeasurementError(f"a record with a number that is not finite at {place} is not written: measure again")
+    return _lines(plain).encode() + b"\n"
+
+
+def _lines(plain: dict[str, Any]) -> str:
+    """JSON for a person's review: a line for each key, and for each entry of a list of objects."""
+    parts = []
+    for key, value in plain.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            entries = ",\n  ".join(_line(entry) for entry in value)
+            parts.append(f"{_line(key)}: [\n  {entries}\n ]")
+        elif isinstance(value, dict) and key == "provenance":
+            entries = ",\n  ".join(f"{_line(name)}: {_line(part)}" for name, part in value.items())
+            parts.append(f"{_line(key)}: {{\n  {entries}\n }}")
+        else:
+            parts.append(f"{_line(key)}: {_line(value)}")
+    return "{\n " + ",\n ".join(parts) + "\n}"
+
+
+def _line(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _not_finite(value: Any, place: str) -> str | None:
+    if isinstance(value, float):
+        return None if math.isfinite(value) else place
+    if isinstance(value, dict):
+        parts = [(f"{place}.{key}", part) for key, part in value.items()]
+    elif isinstance(value, list | tuple):
+        parts = [(f"{place}[{number}]", part) for number, part in enumerate(value)]
+    else:
+        return None
+    return next((found for name, part in parts if (found := _not_finite(part, name)) is not None), None)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all (beside, flushed to disk, moved into place)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(beside, 0o644)  # noqa: PTH101 (a name from mkstemp, 0600 until here)
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def write_record(folder: Path, record: Measurement | Verdict, *, drift: bool = False) -> Path:
+    """Write DIR/<family>/<checkpoint>/<suite>.json, `.verdict.json` for a verdict, or `.drift.verdict.json`; returns the path.
+
+    A measurement takes the verdicts on the one before it away: beside a new one that could not be judged they would seem its own.
+    """
+    place = folder / record.family / record.checkpoint
+    verdicts = (place / f"{record.suite}.verdict.json", place / f"{record.suite}.drift.verdict.json")
+    if isinstance(record, Verdict):
+        path, content = verdicts[drift], encode(record)
+    else:
+        path, content = place / f"{record.suite}.json", encode(record)
+        for stale in verdicts:
+            stale.unlink(missing_ok=True)
+    write_whole(path, content)
+    return path

@@ -1,0 +1,107 @@
+"""Measurements of quality: the loss on texts, document by document, and answers, item by item."""
+
+from typing import TypeAlias
+
+import msgspec
+
+from quantgate.records.base import Approval, Record, Spread
+from quantgate.records.speed import Throughput
+
+
+class DocumentLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """One document: scored tokens, and in nats −Σ ln p of the tokens that stand there and of the likeliest ones."""
+
+    id: str
+    tokens: int
+    nll_sum: float
+    top1_nll_sum: float
+
+
+class DocumentTopK(msgspec.Struct, frozen=True, kw_only=True):
+    """One document of the sample, by scored position: the own token's logprob, and the likeliest tokens with theirs (nats)."""
+
+    id: str
+    own: list[float]
+    tokens: list[list[int]]
+    logprobs: list[list[float]]
+
+
+class Divergence(msgspec.Struct, frozen=True, kw_only=True):
+    """How far two checkpoints' next-token distributions lie apart on a sample of positions.
+
+    `kl_nats`: a lower bound of KL(baseline || candidate), exact up to what hides in the `tail_mass` (mean probability
+    outside the tokens known of both), `kl_interval` the 95 % interval of its mean by document; `top1_agreement`:
+    share of positions with the same likeliest token; `rms_delta_p`: root mean square of the own token's change of
+    probability, `abs_delta_p` its size.
+    """
+
+    documents: int
+    positions: int
+    kl_nats: Spread
+    kl_interval: tuple[float, float] | None
+    top1_agreement: float
+    rms_delta_p: float
+    abs_delta_p: Spread
+    tail_mass: float
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One question: `strict` is the answer in the form asked for, `flexible` the answer found anywhere in the text.
+
+    `score` (0 to 1) stands where answers are graded, `cluster` where items depend on each other (turns of a conversation).
+    """
+
+    id: str
+    group: str
+    correct: bool
+    answer: str
+    extracted: str
+    strict: bool
+    flexible: bool
+    parsed: bool
+    open_think: bool
+    finish_reason: str
+    completion_tokens: int
+    score: float | None = None
+    cluster: str | None = None
+
+    @property
+    def worth(self) -> float:
+        """The score, or 1 for right and 0 for wrong."""
+        return float(self.correct) if self.score is None else self.score
+
+
+class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
+    """`topk` holds a fixed sample of the documents; a baseline has the second run of some documents in `again`,
+    the divergence between its two runs, and its history."""
+
+    documents: list[DocumentLoss]
+    nll_per_token: float
+    perplexity: float
+    top1_perplexity: float
+    again: list[DocumentLoss] = msgspec.field(default_factory=list)
+    again_divergence: Divergence | None = None
+    topk: list[DocumentTopK] = msgspec.field(default_factory=list)
+    history: list[Approval] = msgspec.field(default_factory=list)
+
+    @property
+    def figure(self) -> float:
+        return self.perplexity
+
+
+class Answers(Record, frozen=True, kw_only=True, tag="answers"):
+    """`accuracy` counts `correct` (strict form), `accuracy_flexible` the answer found anywhere; `again`, `history` as in TextLoss."""
+
+    items: list[Answer]
+    accuracy: float
+    by_group: dict[str, float]
+    accuracy_flexible: float | None = None
+    again: list[Answer] = msgspec.field(default_factory=list)
+    history: list[Approval] = msgspec.field(default_factory=list)
+
+    @property
+    def figure(self) -> float:
+        return self.accuracy
+
+
+Measurement: TypeAlias = TextLoss | Answers | Throughput

@@ -1,0 +1,56 @@
+"""What was concluded from a measurement, with what it rests on."""
+
+from typing import Literal
+
+import msgspec
+
+from quantgate.records.measurements import Divergence
+
+
+class Discordant(msgspec.Struct, frozen=True, kw_only=True):
+    """Items that only the baseline got right (`regressed`) and that only the candidate got right (`improved`)."""
+
+    regressed: int
+    improved: int
+
+
+class Noise(msgspec.Struct, frozen=True, kw_only=True):
+    """What the baseline's checkpoint did when it was asked `n` items a second time.
+
+    `flipped`: answers right once and wrong once; `changed`: answers with another text; `max_nll_per_token`: the largest
+    change of a document's loss.
+    """
+
+    n: int
+    flipped: int = 0
+    changed: int = 0
+    max_nll_per_token: float = 0.0
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The judgement on one measurement. `drop`, `interval`, `tolerance` and `mde` are in `unit`; positive is worse.
+
+    `against`: the family's BF16 baseline, the checkpoint's own approved measurement, or BF16 in the same run.
+    `p_value` is Holm-adjusted over the checkpoint's suites, `p_value_alone` is not, `p_value_mid` is McNemar's mid-p, alone.
+    """
+
+    verdict: Literal["pass", "fail", "inconclusive", "error"]
+    family: str
+    checkpoint: str
+    suite: str
+    unit: str
+    reason: str
+    tolerance: float | None = None
+    drop: float | None = None
+    interval: tuple[float, float] | None = None
+    confidence: float = 0.95
+    p_value: float | None = None
+    n: int = 0
+    discordant: Discordant | None = None
+    mde: float | None = None
+    n_needed: int | None = None
+    against: Literal["bf16", "own", "same run"] = "bf16"
+    p_value_alone: float | None = None
+    p_value_mid: float | None = None
+    noise: Noise | None = None
+    divergence: Divergence | None = None

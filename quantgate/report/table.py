@@ -1,0 +1,141 @@
+"""A family's checkpoints side by side: `quantgate table`. Size, perplexity, answers and speed of each, from the records of a run.
+
+registry (which there are) + folders (size, how they were made) + records and verdicts → rows → a table. Which recipe is best is for the
+reader to say; the table has each figure with its loss against BF16, the interval of that, and the verdict.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from quantgate.checkpoint import read_shards
+from quantgate.errors import QuantgateError
+from quantgate.fingerprint import of_checkpoint
+from quantgate.judgement import figure_parts, loss
+from quantgate.records import Measurement, Verdict, decode, read_measurement
+from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, in_cache, read_manifest
+
+MIB = 2**20
+WORST_FIRST = ("fail", "error", "inconclusive", "pass")
+WIDE = 400
+"""Columns where the output goes elsewhere than to a terminal: one line a checkpoint."""
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """What one suite said of a checkpoint, by its weights; `judged` is None where nothing was asked but to measure."""
+
+    suite: str
+    checkpoint_fingerprint: str
+    name: str
+    figure: float
+    shown: str
+    judged: Verdict | None
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One checkpoint. `mib`: of its weights, None where its files are not here; `made_by`: its manifest's line; `remark`: why there is
+    nothing to show, where there is nothing."""
+
+    checkpoint: str
+    precision: str
+    mib: float | None
+    made_by: str | None
+    cells: list[Cell]
+    remark: str | None
+
+    @property
+    def verdict(self) -> str:
+        """The worst, with the suite that it came from; "" where nothing was judged."""
+        found = [cell for cell in self.cells if cell.judged is not None]
+        worst = min(found, key=lambda cell: WORST_FIRST.index(cell.judged.verdict) if cell.judged else 0, default=None)
+        if worst is None or worst.judged is None:
+            return ""
+        return worst.judged.verdict if worst.judged.verdict == "pass" else f"{worst.judged.verdict}: {worst.suite}"
+
+
+def checkpoint_rows(family: Family, records: Path) -> list[Row]:
+    """BF16 first, as in models.toml. Raises MeasurementError for a file that is no record."""
+    return [_row(one, family.suites, records / family.name / one.name) for one in family.checkpoint]
+
+
+def _row(checkpoint: Checkpoint, suites: Sequence[str], folder: Path) -> Row:
+    files = in_cache(checkpoint)
+    found = list(_cells(suites, folder))
+    now = of_checkpoint(files) if files is not None else None
+    cells = [cell for cell in found if now is None or cell.checkpoint_fingerprint == now]
+    remark = None
+    if found and not cells:
+        remark = "measured on other weights than lie there now: measure again"
+    elif not cells:
+        remark = f"skipped on {', '.join(checkpoint.skip)}: {'; '.join(checkpoint.skip.values())}" if checkpoint.skip else "not measured"
+    told = read_manifest(files) if files is not None else None
+    return Row(
+        checkpoint=checkpoint.name,
+        precision=checkpoint.precision,
+        mib=_mib(files) if files is not None and checkpoint.has_weights else None,
+        made_by=str(told) if told is not None else None,
+        cells=cells,
+        remark=remark,
+    )
+
+
+def _cells(suites: Sequence[str], folder: Path) -> Iterator[Cell]:
+    for suite in suites:
+        if not (file := folder / f"{suite}.json").is_file():
+            continue
+        measured: Measurement = read_measurement(file)
+        beside = folder / f"{suite}.verdict.json"
+        judged = decode(beside.read_bytes(), Verdict, str(beside)) if beside.is_file() else None
+        name, shown, unit = figure_parts(measured)
+        weights = measured.provenance.checkpoint_fingerprint
+        yield Cell(suite=suite, checkpoint_fingerprint=weights, name=name, figure=measured.figure, shown=shown + unit, judged=judged)
+
+
+def _mib(folder: Path) -> float | None:
+    try:
+        return sum(stored.size_bytes for stored in read_shards(folder).tensors.values()) / MIB
+    except QuantgateError:
+        return None
+
+
+def show_table(family: Family, found: Sequence[Row]) -> None:
+    """On a terminal a line each for figure and loss; elsewhere Markdown, one line a checkpoint."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    is_terminal = sys.stdout.isatty()
+    names = {cell.suite: cell.name for row in found for cell in row.cells}
+    suites = [suite for suite in family.suites if suite in names]
+    table = Table(
+        box=box.SIMPLE_HEAD if is_terminal else box.MARKDOWN, pad_edge=not is_terminal, header_style="bold", leading=int(is_terminal)
+    )
+    heads = [f"{names[suite]}{chr(10) if is_terminal else ', '}{suite}" for suite in suites]
+    for head in (family.name, "weights", *heads, "verdict"):
+        table.add_column(head, justify="right" if head == "weights" else "left", overflow="fold")
+    largest = max((row.mib for row in found if row.mib is not None), default=0.0)
+    for row in found:
+        cells = {cell.suite: _told(cell.shown, _loss(row, cell), is_terminal=is_terminal) for cell in row.cells}
+        size = ""
+        if row.mib is not None:
+            smaller = f"{largest / row.mib:.2f} times smaller" if row.mib < largest else ""
+            size = _told(f"{row.mib:,.1f} MiB", smaller, is_terminal=is_terminal)
+        table.add_row(*map(Text, (row.checkpoint, size, *(cells.get(suite, "") for suite in suites), row.verdict or row.remark or "")))
+    Console(width=None if is_terminal else WIDE, highlight=False).print(table)
+
+
+def _told(figure: str, beside: str, *, is_terminal: bool) -> str:
+    if not beside:
+        return figure
+    return f"{figure}\n{beside}" if is_terminal else f"{figure} ({beside})"
+
+
+def _loss(row: Row, cell: Cell) -> str:
+    """Against BF16; "" for BF16 itself, whose one verdict is about its approval."""
+    if row.precision == REFERENCE_PRECISION or cell.judged is None or cell.judged.against == "own":
+        return ""
+    told = loss(cell.judged).removeprefix(f"{cell.name} ")
+    return f"{told}, n = {cell.judged.n}" if told else ""

@@ -1,0 +1,20 @@
+"""One vLLM: ours, from its command line to the last process that has to go, or somebody else's endpoint."""
+
+from quantgate.server.endpoint import endpoint_slot, parse_endpoint
+from quantgate.server.launch import left_out, vllm_version
+from quantgate.server.liveness import watched
+from quantgate.server.pool import Pool
+from quantgate.server.server import Server
+from quantgate.server.serving import Secret, Serving
+
+__all__ = [
+    "Pool",
+    "Secret",
+    "Server",
+    "Serving",
+    "endpoint_slot",
+    "left_out",
+    "parse_endpoint",
+    "vllm_version",
+    "watched",
+]

@@ -1,0 +1,41 @@
+"""Pure mathematics: exact tests, intervals, power. Knows nothing of servers, suites or tolerances."""
+
+from quantgate.stats.bootstrap import RESOLUTION_NATS, bootstrap_log_ratio
+from quantgate.stats.intervals import (
+    CONFIDENCE,
+    CONTINUITY_ITEMS,
+    Z_INTERVAL,
+    Estimate,
+    clustered_interval,
+    mean_interval,
+    paired_proportion_interval,
+    unpaired_proportion_interval,
+    welch_interval,
+)
+from quantgate.stats.kl import divergence, kl_lower_bound
+from quantgate.stats.power import mde, mde_from_interval, n_needed, n_needed_from_interval
+from quantgate.stats.significance import fisher_p, holm, mcnemar_mid_p, mcnemar_p
+
+__all__ = [
+    "CONFIDENCE",
+    "CONTINUITY_ITEMS",
+    "RESOLUTION_NATS",
+    "Z_INTERVAL",
+    "Estimate",
+    "bootstrap_log_ratio",
+    "clustered_interval",
+    "divergence",
+    "fisher_p",
+    "holm",
+    "kl_lower_bound",
+    "mcnemar_mid_p",
+    "mcnemar_p",
+    "mde",
+    "mde_from_interval",
+    "mean_interval",
+    "n_needed",
+    "n_needed_from_interval",
+    "paired_proportion_interval",
+    "unpaired_proportion_interval",
+    "welch_interval",
+]

@@ -1,0 +1,64 @@
+"""What a suite is: texts, questions, or a load. It knows its content, not how that is measured."""
+
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from quantgate import fingerprint
+
+
+class Document(NamedTuple):
+    id: str
+    text: str
+
+
+class Question(NamedTuple):
+    id: str
+    group: str
+    prompt: str
+    answer: str
+
+
+class TextSuite(msgspec.Struct, frozen=True):
+    """Texts for perplexity."""
+
+    name: str
+    documents: list[Document]
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint.of(self.documents)
+
+
+class QuestionSuite(msgspec.Struct, frozen=True):
+    """Questions with one right answer each, an integer; at most `max_tokens` are generated for one."""
+
+    name: str
+    questions: list[Question]
+    max_tokens: int
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint.of([self.questions, self.max_tokens])
+
+
+class LoadSuite(msgspec.Struct, frozen=True):
+    """A load: `requests` chats a round, `concurrency` at once, each of `prompt_tokens` fresh tokens in and `max_tokens` out.
+
+    The prompt's own text has so many, by the tokenizer of the checkpoint; what the chat template adds comes on top.
+    """
+
+    name: str
+    concurrency: int
+    requests: int
+    prompt_tokens: int
+    max_tokens: int
+    rounds: int
+    warm_up_rounds: int
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint.of(msgspec.to_builtins(self))
+
+
+Suite: TypeAlias = TextSuite | QuestionSuite | LoadSuite

@@ -1,0 +1,57 @@
+"""Which suites there are: their names in models.toml, and what each asks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from quantgate.suites.kinds import Document, LoadSuite, Question, QuestionSuite, Suite, TextSuite
+from quantgate.suites.public import WIKITEXT2, rows
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def reference_text(_: Path | None) -> TextSuite:
+    """256 documents of the reference family's source; the floor of their perplexity is known."""
+    return TextSuite("reference-text", [Document(row["id"], row["text"]) for row in _rows(REFERENCE / "text.jsonl")])
+
+
+def reference_questions(_: Path | None) -> QuestionSuite:
+    """1,200 questions in five groups: sums, products, remainders, medians, counts."""
+    asked = [Question(row["id"], row["group"], row["prompt"], row["answer"]) for row in _rows(REFERENCE / "questions.jsonl")]
+    return QuestionSuite("reference-questions", asked, max_tokens=24)
+
+
+def decode_16x64(_: Path | None) -> LoadSuite:
+    """64 requests, 16 at once, 16 tokens in and 16 out: one to three seconds a round on a CPU."""
+    return LoadSuite("decode-16x64", concurrency=16, requests=64, prompt_tokens=16, max_tokens=16, rounds=10, warm_up_rounds=1)
+
+
+def decode_256(concurrency: int, requests: int) -> Callable[[Path | None], LoadSuite]:
+    """128 tokens in and 256 out, three rounds: for models of a size that people serve."""
+    name = f"decode-{concurrency}x256"
+    return lambda _: LoadSuite(
+        name, concurrency=concurrency, requests=requests, prompt_tokens=128, max_tokens=256, rounds=3, warm_up_rounds=1
+    )
+
+
+def wikitext2(data: Path | None) -> TextSuite:
+    """The first 50 paragraphs of WikiText-2 raw, test split, of at least 64 and at most 900 characters."""
+    lines = (str(row["text"]).strip() for row in rows(WIKITEXT2, data, "wikitext2-50"))
+    kept = [line for line in lines if not line.startswith("=") and 64 <= len(line) <= 900]
+    return TextSuite("wikitext2-50", [Document(f"paragraph-{number:02}", line) for number, line in enumerate(kept[:50])])
+
+
+SUITES: dict[str, tuple[type[Suite], Callable[[Path | None], Suite]]] = {
+    "reference-text": (TextSuite, reference_text),
+    "reference-questions": (QuestionSuite, reference_questions),
+    "decode-16x64": (LoadSuite, decode_16x64),
+    "decode-16x256": (LoadSuite, decode_256(16, 32)),
+    "decode-64x256": (LoadSuite, decode_256(64, 128)),
+    "decode-256x256": (LoadSuite, decode_256(256, 512)),
+    "wikitext2-50": (TextSuite, wikitext2),
+}
+"""Name in models.toml → kind (known without reading anything) and loader (given --data-dir)."""

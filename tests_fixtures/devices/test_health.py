@@ -1,0 +1,110 @@
+"""Is the device fit to measure speed on: what NVML's words mean, and what they do to a verdict."""
+
+import math
+
+import msgspec
+import pytest
+
+from quantgate.devices import choice, health
+from quantgate.errors import MeasurementError
+from quantgate.judgement import Others, judge_decode_tps, judge_speedup
+from quantgate.judgement.speed import slower
+from quantgate.records import DeviceHealth, Limit, Throughput
+from tests_fixtures.doubles.examples import speed
+
+WELL = DeviceHealth(copy_gb_s=4300.0, matmul_tflops=700.0)
+STEADY = [100.0, 101.0, 99.0, 100.0, 100.5, 99.5]
+
+
+def with_health(rounds: list[float], health: DeviceHealth | None) -> Throughput:
+    return msgspec.structs.replace(speed(rounds), health=health)
+
+
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [
+        (health.Reading(), []),
+        (health.Reading(reasons=0x01 | 0x02 | 0x04, busy_percent=3), []),  # idle, clocks set by the user, power cap
+        (health.Reading(reasons=0x40), ["the device is slowed down (hardware thermal slowdown)"]),
+        (
+            health.Reading(reasons=0x08 | 0x80),
+            ["the device is slowed down (hardware slowdown)", "the device is slowed down (hardware power brake)"],
+        ),
+        (health.Reading(busy_percent=37), ["the device was 37 % busy before the load began: somebody else is on it"]),
+    ],
+)
+def test_what_nvml_says_of_a_device_in_words(reading: health.Reading, said: list[str]) -> None:
+    assert health.troubles(reading) == said
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (WELL, None),
+        (None, None),
+        (msgspec.structs.replace(WELL, copy_gb_s=0.86 * 4300), None),
+        (
+            msgspec.structs.replace(WELL, copy_gb_s=3000.0),
+            "the device itself gives 3000 GB/s in a copy, and gave 4300 when its baseline was approved",
+        ),
+        (
+            msgspec.structs.replace(WELL, matmul_tflops=500.0),
+            "the device itself gives 500 TFLOP/s in a matrix product, and gave 700 when its baseline was approved",
+        ),
+    ],
+)
+def test_a_device_that_is_slower_than_when_its_baseline_was_approved_is_named(now: DeviceHealth | None, said: str | None) -> None:
+    assert slower(now, WELL) == said
+
+
+def test_a_sick_device_neither_passes_nor_fails() -> None:
+    sick = msgspec.structs.replace(WELL, trouble="the device is slowed down (hardware thermal slowdown)")
+    for rounds in (STEADY, [one / 2 for one in STEADY]):
+        got = judge_decode_tps(with_health(rounds, sick), with_health(STEADY, WELL), decode_tps_ratio=0.95, others=Others(1))
+        assert got.verdict == "inconclusive"
+        assert got.reason == f"{sick.trouble}; measure again on a device that is well and free"
+        assert got.drop is not None
+
+
+def test_half_the_speed_on_a_device_that_copies_at_half_the_speed_is_inconclusive_and_on_a_sound_one_a_fail() -> None:
+    halved, half_a_device = [one / 2 for one in STEADY], msgspec.structs.replace(WELL, copy_gb_s=2150.0)
+    before = with_health(STEADY, WELL)
+    judged = {
+        name: judge_decode_tps(with_health(halved, health), before, decode_tps_ratio=0.95, others=Others(1)).verdict
+        for name, health in (("slow device", half_a_device), ("sound device", WELL))
+    }
+    assert judged == {"slow device": "inconclusive", "sound device": "fail"}
+
+
+def test_a_speed_up_measured_beside_somebody_else_is_inconclusive() -> None:
+    shared = msgspec.structs.replace(WELL, trouble="the device was 37 % busy before the load began: somebody else is on it")
+    one = msgspec.structs.replace(speed(STEADY, [math.log(0.9)] * 6), health=shared)
+    got = judge_speedup(one, speedup_over_bf16=0.4, others=Others(1))
+    assert (got.verdict, got.against) == ("inconclusive", "same run")
+
+
+def test_the_cpu_copies_and_multiplies() -> None:
+    found = health.look_at_health(choice.select("cpu")[0], "0.32.0")
+    assert found.copy_gb_s > 0
+    assert found.matmul_tflops > 0
+    assert found.trouble is None
+
+
+def test_a_device_that_cannot_copy_voids_the_measurement_in_one_sentence() -> None:
+    with pytest.raises(MeasurementError, match=r"^a copy and a matrix product on CPU .* failed, so no speed is measured there: \S.*$"):
+        health.look_at_health(choice.select("cpu")[0], "0.32.0", {"PYTHONSAFEPATH": "1", "PYTHONHOME": "/nowhere"})
+
+
+@pytest.mark.parametrize(("percent", "verdict"), [(0.07, "inconclusive"), (9.9, "inconclusive"), (10.0, "fail"), (84.0, "fail")])
+def test_a_speed_that_the_host_sets_fails_no_checkpoint(percent: float, verdict: str) -> None:
+    bound = Limit(weights_gib=1.0, kv_gib=0.0, decode_tps=1e6, percent=percent)
+    halved = msgspec.structs.replace(with_health([one / 2 for one in STEADY], WELL), limit=bound)
+    got = judge_decode_tps(halved, with_health(STEADY, WELL), decode_tps_ratio=0.95, others=Others(1))
+    assert got.verdict == verdict
+    assert ("its host sets this speed" in got.reason) == (verdict == "inconclusive")
+
+
+def test_a_speed_that_the_host_sets_may_pass() -> None:
+    bound = Limit(weights_gib=1.0, kv_gib=0.0, decode_tps=1e6, percent=0.07)
+    same = msgspec.structs.replace(with_health(STEADY, WELL), limit=bound)
+    assert judge_decode_tps(same, with_health(STEADY, WELL), decode_tps_ratio=0.95, others=Others(1)).verdict == "pass"

@@ -1,0 +1,115 @@
+"""`quantgate compare`: records in, sentences or one JSON document out, an exit code that a script can trust."""
+
+import json
+import math
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from quantgate.cli import main
+from quantgate.records import Answers, write_record
+from tests_fixtures.doubles.examples import MIXED, answers, text_loss
+
+BF16 = Path(__file__).parents[2] / "fixtures" / "reference" / "bf16"
+LOSSES = [20.0, 31.0, 39.0, 52.0, 58.0, 71.0] * 3
+
+
+def worse(by: float) -> list[float]:
+    """The documents of `text_loss`, `by` nats a token worse (one of two a little more, the other a little less)."""
+    return [nll + 10 * by + 0.05 * (-1) ** place for place, nll in enumerate(LOSSES)]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    for name, checkpoint in (("before", "bf16"), ("after", "nvfp4")):
+        write_record(tmp_path / name, text_loss(checkpoint, worse(0.01) if name == "after" else LOSSES))
+        one = msgspec.structs.replace(answers(MIXED), checkpoint=checkpoint, precision=checkpoint)
+        write_record(tmp_path / name, one)
+    return tmp_path / "before" / "reference" / "bf16", tmp_path / "after" / "reference" / "nvfp4"
+
+
+def test_two_folders_are_judged_suite_by_suite(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *map(str, folders), "--accuracy-points=8"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": perp")[0].partition(": 0.00")[0] for line in lines] == [
+        "pass: reference/nvfp4 reference-questions",
+        "pass: reference/nvfp4 reference-text",
+    ]
+
+
+def test_one_json_document_and_exit_1_for_a_fail(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    write_record(folders[1].parents[1], text_loss("nvfp4", worse(0.08)))
+    assert main(["compare", *map(str, folders), "--accuracy-points=8", "--json"]) == 1
+    out = json.loads(capsys.readouterr().out)
+    assert out["verdict"] == "fail"
+    text = out["verdicts"][1]
+    assert (text["suite"], text["verdict"], text["n"], text["against"]) == ("reference-text", "fail", 18, "bf16")
+    assert text["drop"] == pytest.approx(0.08)
+    assert text["tolerance"] == pytest.approx(math.log(1.05))
+    # Holm over the two suites: the answers show nothing, so this p counts twice.
+    assert text["p_value"] == pytest.approx(2 * text["p_value_alone"])
+
+
+def test_tolerances_come_from_models_toml_by_the_candidate_s_precision(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "models.toml"
+    other = f'[[family]]\nname = "other"\nsuites = ["x"]\ncheckpoint = [{{ name = "a", precision = "bf16", path = "{BF16}" }}]\n'
+    file.write_text(f"{other}[tolerance]\nnvfp4 = {{ perplexity_ratio = 1.005, accuracy_points = 8.0 }}\n", encoding="utf-8")
+    command = ["compare", *map(str, folders), "--json", f"--models={file}"]
+    assert main(command) == 1
+    assert json.loads(capsys.readouterr().out)["verdicts"][1]["tolerance"] == pytest.approx(math.log(1.005))
+    assert main([*command, "--perplexity-ratio=1.05"]) == 0
+
+
+def test_accuracies_of_other_items_compare_only_when_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def others(right: str) -> Answers:
+        one = answers(right)
+        return msgspec.structs.replace(one, items=[msgspec.structs.replace(item, id=f"other {item.id}") for item in one.items])
+
+    pair = [str(write_record(tmp_path / name, one)) for name, one in (("a", answers("++++-" * 80)), ("b", others("+++--" * 80)))]
+    assert main(["compare", *pair, "--json"]) == 2
+    assert "missing from the measurement" in json.loads(capsys.readouterr().out)["verdicts"][0]["reason"]
+    assert main(["compare", *pair, "--unpaired", "--json"]) == 1
+    got = json.loads(capsys.readouterr().out)["verdicts"][0]
+    assert got["drop"] == pytest.approx(20.0)
+    assert got["reason"].endswith("unpaired: 400 items against 400 others")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{before}", "{before}/none"], "none does not exist; give two records, or two folders of them"),
+        (["{before}", "{before}/reference-text.json"], "one is a file and one a folder; give two of a kind"),
+        (["{before}", "{empty}"], "share no record: 2 and 0 files"),
+        (["{before}/reference-text.json", "{empty}/../broken.json"], "broken.json is no usable record: JSON is malformed"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence_and_exit_2(
+    arguments: list[str], said: str, folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.json").write_text("nonsense", encoding="utf-8")
+    places = {"before": folders[0], "empty": tmp_path / "empty"}
+    assert main(["compare", *(one.format(**places) for one in arguments), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("quantgate compare: ")
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_a_suite_that_the_candidate_lacks_is_named(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    (folders[1] / "reference-text.json").unlink()
+    assert main(["compare", *map(str, folders)]) == 2
+    assert "nvfp4 lacks reference-text.json, which" in capsys.readouterr().err
+
+
+def test_a_suite_that_the_baseline_lacks_is_an_error_and_not_left_out(
+    folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folders[0] / "reference-questions.json").unlink()
+    assert main(["compare", *map(str, folders), "--json"]) == 2
+    found = {one["suite"]: one["verdict"] for one in json.loads(capsys.readouterr().out)["verdicts"]}
+    assert found == {"reference-text": "pass", "reference-questions": "error"}

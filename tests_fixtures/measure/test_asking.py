@@ -1,0 +1,36 @@
+"""Which items are asked, and what is told of where the answers come from."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from quantgate.measure.asking import chosen, provenance
+from quantgate.records import Started
+from quantgate.suites import Document
+from tests_fixtures.doubles.fake_llmcompressor import Bench
+
+
+def test_the_same_items_are_chosen_in_whatever_order_they_stand() -> None:
+    documents = [Document(f"d{place}", "") for place in range(50)]
+    forth, back = chosen(documents, 8, "seed"), chosen(documents[::-1], 8, "seed")
+    assert forth == back[::-1]
+    assert len(forth) == 8
+    assert chosen(documents, 8, "another seed") != forth
+    assert chosen(documents, 99, "seed") == documents
+
+
+def test_provenance_says_what_made_a_checkpoint_that_quantgate_made(tmp_path: Path) -> None:
+    made = Path(Bench(tmp_path).make().output)
+    device = SimpleNamespace(name="CPU", driver=None, mig_profile=None, uuid=None)
+    server: Any = SimpleNamespace(
+        folder=made,
+        slot=SimpleNamespace(devices=[device], device_class="cpu"),
+        versions=lambda: {"vllm": "1", "torch": "2", "transformers": "5"},
+        checkpoint=SimpleNamespace(serve=SimpleNamespace(tensor_parallel=1)),
+        kernels=list,
+    )
+    told = provenance(server, "s0", {}, Started())
+    assert told.made_by is not None
+    assert told.made_by.startswith("NVFP4 by quantgate ")
+    (made / "quantgate.json").unlink()
+    assert provenance(server, "s0", {}, Started()).made_by is None
