@@ -17,12 +17,11 @@ from typing import cast
 
 import msgspec
 
-from mutation.catalogue import CATALOGUE
+from mutation.catalogue import CATALOGUE, STANDARD
 from mutation.fresh import FRESH_SUITES, fresh_suites
 from mutation.mutant import REFERENCE, Mutant, make
 from mutation.other_rules import other_rules
 from mutation.pairing import paired_and_unpaired
-from mutation.standard import STANDARD
 from mutation.table import Finding, Row, tables
 from quantgate import devices, registry, suites
 from quantgate.baselines import BaselineFolder

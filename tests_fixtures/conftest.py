@@ -59,7 +59,7 @@ def running() -> Iterator["Stub"]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the tests are about does not depend on how busy the machine is."""
-    from quantgate.measure.load import saturation
+    from quantgate.measure.load import trust
 
-    monkeypatch.setattr(saturation, "CPU_SHARE_LIMIT", 99.0)
-    monkeypatch.setattr(saturation, "LAG_SHARE_LIMIT", 1e6)
+    monkeypatch.setattr(trust, "CPU_SHARE_LIMIT", 99.0)
+    monkeypatch.setattr(trust, "LAG_SHARE_LIMIT", 1e6)

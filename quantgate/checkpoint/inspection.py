@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from quantgate.checkpoint import report, size, verdicts
+from quantgate.checkpoint import report, verdicts
 from quantgate.checkpoint.codes import CodeSummary, check_codes
 from quantgate.checkpoint.companions import check_companions, check_manifest
 from quantgate.checkpoint.configuration import check_configuration, is_other_model
@@ -122,6 +122,6 @@ def _report(
         linears=len(linears), tensors=len(source.weights.tensors),
         verdict="fail" if any(one.severity == "error" for one in merged) else "pass",
         findings=merged, kinds=report.kinds(linears, scales, {name: one.codes for name, one in looked.items()}, fidelity),
-        worst=report.worst(fidelity), scale_histogram=report.histogram(linears, scales), size=size.sizes(source, list(linears.values())),
+        worst=report.worst(fidelity), scale_histogram=report.histogram(linears, scales), size=report.sizes(source, list(linears.values())),
         made_by=str(told) if (told := read_manifest(source.folder)) is not None else None,
     )  # fmt: skip

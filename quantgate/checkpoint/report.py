@@ -1,7 +1,7 @@
-"""What an inspection found, in one value: findings, a line for each kind of linear, the worst linears, sizes."""
+"""What an inspection found, in one value: findings, a line for each kind of linear, the worst linears, and what the weights take."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Literal
 
@@ -13,10 +13,17 @@ from quantgate.checkpoint.fidelity import Fidelity
 from quantgate.checkpoint.findings import Finding
 from quantgate.checkpoint.names import kind_of
 from quantgate.checkpoint.scales import ScaleSummary
-from quantgate.checkpoint.size import Size
+from quantgate.checkpoint.source import Source
 from quantgate.checkpoint.yardstick import gaussian_sqnr_db
 
 WORST = 10
+BF16_BYTES = 2
+GIB = 1 << 30
+DEVICES_GIB = {
+    "8 GiB": 8, "12 GiB": 12, "16 GiB": 16, "24 GiB (RTX 4090, L4)": 24, "32 GiB (RTX 5090)": 32, "48 GiB (L40S)": 48,
+    "80 GiB (A100, H100)": 80, "96 GiB (RTX PRO 6000)": 96, "141 GB (H200)": 141e9 / GIB, "192 GB (B200)": 192e9 / GIB,
+}  # fmt: skip
+"""Memory by the makers' data sheets."""
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +44,16 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 class LinearFidelity(msgspec.Struct, frozen=True):
     name: str
     fidelity: Fidelity
+
+
+class Size(msgspec.Struct, frozen=True):
+    """`smallest_device`: the first whose memory is larger than the weights alone; KV cache and activations come on top."""
+
+    bytes_by_dtype: dict[str, int]
+    total_bytes: int
+    bf16_bytes: int
+    compression_ratio: float
+    smallest_device: str
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,3 +119,16 @@ def histogram(linears: Mapping[str, Linear], scales: Mapping[str, ScaleSummary])
         for octave, count in summary.histogram.items():
             counts[octave] = counts.get(octave, 0) + count
     return {label: dict(sorted(counts.items())) for label, counts in found.items()}
+
+
+def sizes(source: Source, linears: Sequence[Linear]) -> Size:
+    """From the headers alone. In BF16 a quantized linear takes two bytes a weight, every other tensor what it takes."""
+    by_dtype: Counter[str] = Counter()
+    for stored in source.weights.tensors.values():
+        by_dtype[stored.dtype] += stored.size_bytes
+    total = sum(by_dtype.values())
+    replaced = {linear.tensor(part) for linear in linears for part in linear.scheme.promised(linear.rows, linear.width)}
+    quantized = sum(source.weights[name].size_bytes for name in replaced if name in source.weights)
+    bf16 = total - quantized + BF16_BYTES * sum(linear.rows * linear.width for linear in linears)
+    fits = next((name for name, memory in DEVICES_GIB.items() if total < memory * GIB), "several devices")
+    return Size(dict(by_dtype.most_common()), total, bf16, bf16 / total if total else 1.0, fits)

@@ -5,16 +5,19 @@ signal's number: interrupted. Nothing but a whole checkpoint is ever left in DIR
 """
 
 import argparse
+import json
+import re
 import shlex
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quantgate.cli.codes import FAILED, GOOD
+from quantgate.registry import PRECISIONS, REFERENCE_PRECISION
+
 if TYPE_CHECKING:
     from quantgate.quantize import Asked, Made, Tools
-
-from quantgate.cli.codes import FAILED, GOOD
 
 
 def add_quantize(commands: Any) -> None:
@@ -75,7 +78,6 @@ def _show(made: "Made", model: str) -> None:
     from rich.console import Console
 
     from quantgate.checkpoint import show_report
-    from quantgate.quantize import family_stanza
 
     told, folder = made.manifest, shlex.quote(made.output)
     show_report(made.inspection, Console())
@@ -84,3 +86,32 @@ def _show(made: "Made", model: str) -> None:
     print(f"\n{made.output}: {sizes}, {told.seconds:.0f} s\n{told}\n")
     print(f"Next:\n  quantgate inspect {folder} --against {shlex.quote(model)}\n")
     print(f"  pytest --models=FILE --data-dir=DIR, with this in FILE:\n\n{family_stanza(made)}")
+
+
+def family_stanza(made: "Made") -> str:
+    """TOML that the registry reads. The suite is one that says something about every model; which ones count is the user's choice."""
+    base = made.manifest.base
+    name = _name(made.output)
+    if name in (REFERENCE_PRECISION, "all"):
+        name += f"-{_precision(made)}"  # taken: the base's own, and the word for every family
+    return (
+        f'[[family]]\nname = "{_name(base.name)}"\nsuites = ["wikitext2-50"]\n\n'
+        f'[[family.checkpoint]]\nname = "bf16"\nprecision = "bf16"\npath = {_quoted(base.name)}\n'
+        + (f"revision = {_quoted(base.revision)}\n" if base.revision else "")
+        + f'\n[[family.checkpoint]]\nname = "{name}"\nprecision = "{_precision(made)}"\npath = {_quoted(made.output)}\n'
+    )
+
+
+def _precision(made: "Made") -> str:
+    """The scheme's; of a recipe of the user's own, that of the first format found in the checkpoint."""
+    label = (made.precision or next(iter(made.inspection.formats), "")).lower()
+    return next((known for known in PRECISIONS if label.startswith(known)), "FILL IN")
+
+
+def _name(path: str) -> str:
+    """The last part, in the characters that a name may have."""
+    return re.sub(r"[^\w.+-]", "-", Path(path).name).lstrip(".+-") or "model"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # a JSON string is a TOML string, too

@@ -1,13 +1,12 @@
 """What there is to serve on (GPUs, MIG instances, the CPU), which of it is ours, and whether it is fit to measure on."""
 
 from quantgate.devices.choice import select
-from quantgate.devices.cores import cores_of
 from quantgate.devices.health import look_at_health
 from quantgate.devices.listing import show_devices
 from quantgate.devices.locks import POLL_SECONDS, Held, lock_devices
 from quantgate.devices.memory import SLACK_GIB, MemoryBefore, used_gib
 from quantgate.devices.nvml import Device
-from quantgate.devices.slots import Slot, cpu, visible
+from quantgate.devices.slots import Slot, cores_of, cpu, visible
 
 __all__ = [
     "POLL_SECONDS",

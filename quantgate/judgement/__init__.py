@@ -5,7 +5,7 @@ from quantgate.judgement.answers import judge_answers, judge_answers_unpaired
 from quantgate.judgement.comparison import Tolerances, compare, judge_pair, read_record
 from quantgate.judgement.foresight import unable_to_see
 from quantgate.judgement.judge import Case, Judge
-from quantgate.judgement.long_run import decision_probabilities
+from quantgate.judgement.long_run import coverage_table, decision_probabilities, decision_table, text_table
 from quantgate.judgement.rule import Others
 from quantgate.judgement.speed import judge_decode_tps, judge_speedup
 from quantgate.judgement.text import judge_text
@@ -19,7 +19,9 @@ __all__ = [
     "Others",
     "Tolerances",
     "compare",
+    "coverage_table",
     "decision_probabilities",
+    "decision_table",
     "figure",
     "figure_parts",
     "judge_answers",
@@ -32,6 +34,7 @@ __all__ = [
     "malformed",
     "read_record",
     "sentence",
+    "text_table",
     "unable_to_see",
     "unfit_to_approve",
 ]

@@ -21,6 +21,8 @@ from quantgate.stats import Estimate
 
 DISCORDANCE = 0.05
 """Share of items that change between BF16 and a quantized checkpoint, where none was measured."""
+FLOOR, CEILING = 0.02, 0.98
+"""BF16's share of right answers beyond which a suite is blind."""
 
 
 def judge_answers(
@@ -123,10 +125,6 @@ def judge_answers_unpaired(measured: Answers, baseline: Answers, *, accuracy_poi
     estimate = Estimate(drop, (100 * low, 100 * high), stats.fisher_p(*counts), counts[3])
     note = f"unpaired: {counts[3]} items against {counts[1]} others"
     return decide(measured, ANSWERS_UNIT, tolerance, estimate, others=others, notes=[note])
-
-
-FLOOR, CEILING = 0.02, 0.98
-"""BF16's share of right answers beyond which a suite is blind."""
 
 
 def blind(baseline: Answers) -> str | None:

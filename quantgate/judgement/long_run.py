@@ -2,11 +2,10 @@
 
 For answers nothing is simulated: of n items each regresses with (d + drop)/2 and improves with (d - drop)/2, d the
 discordance, and every pair of counts is weighed with its trinomial probability. A drop above d needs a discordance as
-large, so d is then the drop. All of them are shares. `python -m quantgate.judgement.long_run` prints the tables of docs/verdicts.md;
+large, so d is then the drop. All of them are shares. `python -m benchmarks.verdict_tables` prints the tables of docs/verdicts.md;
 with `--text` also the coverage of the bootstrap for texts, by simulation, which takes a minute.
 """
 
-import argparse
 import math
 from collections.abc import Sequence
 
@@ -147,14 +146,3 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [head, ["-" * (width - 1) + ":" for width in widths], *rows]
     return "\n".join("| " + " | ".join(map(str.rjust, cells, widths)) + " |" for cells in lines) + "\n"
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m quantgate.judgement.long_run", description="The tables of docs/verdicts.md.")
-    parser.add_argument("--text", action="store_true", help="simulate the bootstrap for texts, too (a minute)")
-    asked = parser.parse_args(arguments)
-    print(coverage_table(), decision_table(), *([text_table()] if asked.text else []), sep="\n", end="")
-
-
-if __name__ == "__main__":
-    main()

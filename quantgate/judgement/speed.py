@@ -13,6 +13,8 @@ from quantgate.records import DeviceHealth, Throughput, Verdict
 HOST_BOUND_PERCENT = 10.0
 """Of the limit. Far below it a step is spent on starting kernels: one small model on one H200 decoded at 0.86 to 1.14 of its approved
 speed after three new boots, at 0.1 % of the limit, where a large one at 84 % of it stayed within 3 %."""
+SLOWER = 0.85
+"""A copy or a product below this share of the approved measurement's means another clock, another neighbour or a sick device."""
 
 
 def judge_speedup(measured: Throughput, *, speedup_over_bf16: float, others: Others = ALONE) -> Verdict:
@@ -71,10 +73,6 @@ def _by_the_device(measured: Throughput, trouble: str | None, judged: Verdict) -
         )
         return msgspec.structs.replace(judged, verdict="inconclusive", reason=f"{said}; ask for more at once, or of a larger model")
     return judged
-
-
-SLOWER = 0.85
-"""A copy or a product below this share of the approved measurement's means another clock, another neighbour or a sick device."""
 
 
 def slower(now: DeviceHealth | None, approved: DeviceHealth | None) -> str | None:

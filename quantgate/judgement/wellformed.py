@@ -13,6 +13,8 @@ from quantgate.records import Answer, Answers, DocumentLoss, Measurement, TextLo
 RELATIVE = 1e-9
 ROUNDING_NATS = 1e-4
 """Per token: how far the likeliest token's loss may lie above the own token's, which it never does but for rounding."""
+MOST_VOID = 0.05
+"""The largest share of answers that may be cut off by length, and that may hold no answer."""
 
 
 def malformed(record: Measurement) -> str | None:
@@ -92,10 +94,6 @@ def reads_likeliest(record: TextLoss, name: str) -> str | None:
         "either the harness read the likeliest token instead of the one that stands there, or the model gives every token "
         "the same probability (an output layer that was never loaded)"
     )
-
-
-MOST_VOID = 0.05
-"""The largest share of answers that may be cut off by length, and that may hold no answer."""
 
 
 def void(measured: Answers, name: str = "measurement") -> str | None:

@@ -1,6 +1,6 @@
 """Decode speed under a fixed load, carried by pytest-benchmark: streamed chats, a fixed number at once, fresh prompts in every round.
 
-How it is asked and timed is the load generator's business; here a suite and a server become a record.
+How it is asked and timed is the load generator's business; here a suite and a server become a record, beside what memory allows.
 """
 
 import contextlib
@@ -13,7 +13,6 @@ import msgspec
 
 from quantgate.errors import MeasurementError
 from quantgate.fingerprint import read_json
-from quantgate.measure import memory_bound
 from quantgate.measure.asking import provenance
 from quantgate.measure.load import Load, LoadRound, LoadSession, Prompts, Summary, parse_target, summarize
 from quantgate.records import DeviceHealth, Limit, Spread, Started, Throughput
@@ -21,6 +20,8 @@ from quantgate.server import Serving, watched
 from quantgate.suites import LoadSuite
 
 SEED = 0
+GIB = 2**30
+BF16_BYTES = 2
 
 
 def measure_throughput(server: Serving, bf16: Serving | Throughput | None, suite: LoadSuite, benchmark: Any) -> Throughput:
@@ -124,7 +125,7 @@ def _limit(server: Serving, suite: LoadSuite, summary: Summary, health: DeviceHe
     if health is None or server.slot.is_cpu:
         return None
     context = summary.prompt_tps / summary.qps + suite.max_tokens / 2  # a prompt as the server counts it, and half of its answer
-    return memory_bound.memory_bound(
+    return memory_bound(
         read_json(server.folder / "config.json"),
         weights_gib=server.weights_gib(),
         copy_gb_s=health.copy_gb_s * len(server.slot.devices),
@@ -153,3 +154,34 @@ def _beside_the_seconds(measured: Throughput, summary: Summary) -> dict[str, flo
         spread: Spread = getattr(measured, name)
         found |= {f"{name}_mean": spread.mean, f"{name}_p50": spread.p50, f"{name}_p90": spread.p90, f"{name}_p99": spread.p99}
     return found | {"client_cpu_share": summary.client.cpu_share, "client_lag_ms_p99": summary.client.lag_ms.p99}
+
+
+def kv_bytes_a_token(config: dict[str, Any], kv_dtype_bytes: int = BF16_BYTES) -> int:
+    """Keys and values of all layers, from config.json."""
+    heads = config["num_attention_heads"]
+    head_dim = config.get("head_dim") or config["hidden_size"] // heads
+    return int(2 * config["num_hidden_layers"] * (config.get("num_key_value_heads") or heads) * head_dim * kv_dtype_bytes)
+
+
+def embedding_bytes(config: dict[str, Any]) -> int:
+    """Of a table that is read row by row; 0 where it is the output layer as well."""
+    return 0 if config.get("tie_word_embeddings") else int(config["vocab_size"] * config["hidden_size"] * BF16_BYTES)
+
+
+def memory_bound(
+    config: dict[str, Any], *, weights_gib: float, copy_gb_s: float, concurrency: int, context: float, decode_tps: float
+) -> Limit:
+    """How fast decoding could be for `concurrency` sequences of `context` tokens on average, and the share of it that `decode_tps` is.
+
+    A step reads the weights once and every sequence's KV cache, and memory gives so much a second:
+
+        bytes a step = weights + concurrency * context * KV bytes a token
+        bound (tokens/s) = concurrency * copy bandwidth / bytes a step
+
+    Weights without the embedding table where it is not tied, of which a step reads a few rows. The bandwidth is that of a copy (bytes
+    read + bytes written) on the same device just before. It is a bound from memory alone: computing may bind earlier.
+    """
+    weights = max(weights_gib * GIB - embedding_bytes(config), 0.0)
+    cache = concurrency * context * kv_bytes_a_token(config)
+    bound = concurrency * copy_gb_s * 1e9 / (weights + cache)
+    return Limit(weights_gib=weights_gib, kv_gib=cache / GIB, decode_tps=bound, percent=100 * decode_tps / bound)

@@ -7,7 +7,6 @@ there were no texts (repair) → structural check, manifest → its place, by on
 from quantgate.quantize.child import StoppedError, stoppable
 from quantgate.quantize.making import Asked, Made, Tools, make
 from quantgate.quantize.progress import WHO, Progress
-from quantgate.quantize.stanza import family_stanza
 
 __all__ = [
     "WHO",
@@ -16,7 +15,6 @@ __all__ = [
     "Progress",
     "StoppedError",
     "Tools",
-    "family_stanza",
     "make",
     "stoppable",
 ]

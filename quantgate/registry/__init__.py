@@ -1,7 +1,6 @@
 """models.toml: families, checkpoints and tolerances; and where a checkpoint's files are on this machine."""
 
-from quantgate.registry.hub import fetch, in_cache, local_folder
-from quantgate.registry.locate import locate
+from quantgate.registry.hub import fetch, in_cache, local_folder, locate
 from quantgate.registry.manifest import MANIFEST, Base, Calibration, Manifest, Repair, made_by, read_manifest, write_manifest
 from quantgate.registry.models import DUMMY, PRECISIONS, REFERENCE_PRECISION, Checkpoint, Family, Registry, Serve, Tolerance
 from quantgate.registry.reading import load

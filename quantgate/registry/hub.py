@@ -102,3 +102,15 @@ def _missing_gib(name: str, revision: str | None, kind: str, only: Sequence[str]
         and not isinstance(try_to_load_from_cache(name, file.rfilename, revision=revision, repo_type=kind), str)
     ]
     return sum(missing) / folders.GIB + SLACK_GIB if missing else 0.0
+
+
+def locate(name: str, revision: str | None = None) -> Path:
+    """The folder of a checkpoint; for a hub id its snapshot, downloaded if need be. Raises ConfigurationError, one sentence."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise ConfigurationError(f"--revision={revision} belongs to a hub id, and {name} is a folder; leave it out")
+        return folder
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ConfigurationError(f"{name}: there is no such folder, and a hub id looks like org/name")
+    return fetch(name, revision, name)

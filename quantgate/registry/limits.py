@@ -1,4 +1,4 @@
-"""Settings of a server that no server of ours could have: what `serve` in models.toml refuses, with the reason."""
+"""The limits of what models.toml may say: settings that no server of ours could have, and tolerances that are none."""
 
 import math
 from typing import TYPE_CHECKING
@@ -51,7 +51,8 @@ def refuse_unservable(checkpoint: "Checkpoint", where: str) -> None:
             raise ConfigurationError(f"{where}.args has {name}: {OURS[ours]}")
 
 
-def _positive(tolerance: Tolerance, where: str) -> None:
+def refuse_senseless(tolerance: Tolerance, where: str) -> None:
+    """Raises ConfigurationError for a tolerance outside the limits of its kind; `where` (file, family, precision) comes first."""
     limits = {"perplexity_ratio": (1.0, 2.0), "accuracy_points": (0.0, 100.0), "kl_nats": (0.0, math.inf)}
     for field, (least, most) in limits.items():
         value = getattr(tolerance, field)

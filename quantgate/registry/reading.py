@@ -13,7 +13,7 @@ import msgspec
 
 from quantgate.errors import ConfigurationError, nearest
 from quantgate.registry import limits
-from quantgate.registry.limits import _positive
+from quantgate.registry.limits import refuse_senseless
 from quantgate.registry.models import PICKLED, PRECISIONS, REFERENCE_PRECISION, Checkpoint, Family, Registry
 
 
@@ -36,7 +36,7 @@ def load(path: Path) -> Registry:
     _refuse_twice([family.name for family in families], "family", path)
     for precision, tolerance in registry.tolerance.items():
         _known_precision(precision, f"[tolerance] {precision}", path)
-        _positive(tolerance, f"{path}: [tolerance] {precision}")
+        refuse_senseless(tolerance, f"{path}: [tolerance] {precision}")
     return Registry(family=families, tolerance=registry.tolerance)
 
 
@@ -44,7 +44,7 @@ def _complete(family: Family, file: Path) -> Family:
     _refuse_twice([one.name for one in family.checkpoint], f"checkpoint of {family.name}", file)
     for precision, tolerance in family.tolerance.items():
         _known_precision(precision, f"tolerance.{precision} of family {family.name}", file)
-        _positive(tolerance, f"{file}: tolerance.{precision} of family {family.name}")
+        refuse_senseless(tolerance, f"{file}: tolerance.{precision} of family {family.name}")
     _refuse_twice(family.suites, f"suite of {family.name}", file)
     for name, content in (("suites", family.suites), ("checkpoints", family.checkpoint)):
         if not content:

@@ -172,6 +172,7 @@ def test_random_nvfp4_decodes_as_compressed_tensors_does(tmp_path: Path) -> None
         assert np.array_equal(fp32_to_bf16(ours), bits_in_bf16(wanted)), number
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "scheme", [FP8_CHANNEL, FP8_BLOCK, INT8, INT4, INT4_ASYMMETRIC], ids=["fp8", "fp8-block", "int8", "int4", "int4-zero-points"]
 )

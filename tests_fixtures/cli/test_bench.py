@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from quantgate import cli
-from quantgate.measure.load import saturation
+from quantgate.measure.load import trust
 from tests_fixtures.doubles.stub_server import Behaviour, Stub
 
 REFERENCE = Path(__file__).parents[2] / "fixtures" / "reference" / "bf16"
@@ -125,6 +125,6 @@ def test_what_cannot_be_asked_is_one_sentence_and_exit_2(
 
 
 def test_a_saturated_client_is_said_and_exits_2(running: Stub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(saturation, "CPU_SHARE_LIMIT", 0.0)
+    monkeypatch.setattr(trust, "CPU_SHARE_LIMIT", 0.0)
     assert bench(running, Behaviour(), "--clients", "1") == 2
     assert "the client was the bottleneck" in capsys.readouterr().err

@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from quantgate.cli import main
-from quantgate.registry import load
+from quantgate.cli.quantize import family_stanza
+from quantgate.registry import Base, Registry, load
 from tests_fixtures.doubles.fake_llmcompressor import TOKENS, WHOLE, Bench, tools
 from tests_fixtures.doubles.made_checkpoints import change, configure, make_pair
 from tests_fixtures.doubles.processes import lives, until
@@ -164,3 +167,12 @@ def test_at_the_end_it_says_what_to_do_next(bench: Bench, monkeypatch: pytest.Mo
     pasted.write_text(told[told.index("[[family]]") :], encoding="utf-8")
     family = load(pasted).family[0]
     assert [(one.precision, one.path) for one in family.checkpoint] == [("bf16", str(bench.model)), ("nvfp4", str(bench.output))]
+
+
+def test_a_stanza_names_a_hub_id_by_its_commit_and_keeps_names_apart(bench: Bench) -> None:
+    made = bench.make()
+    told = msgspec.structs.replace(made.manifest, base=Base(name="org/my model", revision="a" * 40, fingerprint="f"))
+    text = family_stanza(msgspec.structs.replace(made, output="/models/bf16", precision="", manifest=told))
+    family = msgspec.convert(tomllib.loads(text), Registry).family[0]
+    assert (family.name, family.checkpoint[0].path, family.checkpoint[0].revision) == ("my-model", "org/my model", "a" * 40)
+    assert (family.checkpoint[1].name, family.checkpoint[1].precision) == ("bf16-nvfp4", "nvfp4")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import verdict_tables
 from quantgate import stats
 from quantgate.judgement import long_run
 from quantgate.judgement.answers import judge_answers
@@ -154,6 +155,6 @@ def test_an_impossible_rule_is_refused(tolerance: float, suites: int) -> None:
 
 def test_the_documentation_shows_the_tables_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     documentation = DOCUMENTATION.read_text(encoding="utf-8")
-    long_run.main([])
+    verdict_tables.main([])
     for table in capsys.readouterr().out.split("\n\n"):
-        assert table.strip() in documentation, "docs/verdicts.md is stale: put in what `python -m quantgate.judgement.long_run` prints"
+        assert table.strip() in documentation, "docs/verdicts.md is stale: put in what `python -m benchmarks.verdict_tables` prints"

@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mutation.mutant import REFERENCE, make, read_weights
 from tests_fixtures.doubles.mutants import DOWN, named
+
+pytestmark = pytest.mark.thorough  # it imports torch
 
 
 def test_quantizing_the_original_again_gives_what_is_stored_nearly_everywhere() -> None:

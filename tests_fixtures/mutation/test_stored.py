@@ -2,6 +2,10 @@
 
 import math
 
+import pytest
+
+pytestmark = pytest.mark.thorough  # it imports torch
+
 
 def test_of_fused_parts_the_largest_divisor_counts_and_a_nan_stays() -> None:
     import torch

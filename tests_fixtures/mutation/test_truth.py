@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.thorough  # it imports torch
+
 
 def loss(nll: list[float], correct: list[bool]) -> Any:
     from mutation.loss import Loss

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from quantgate import fingerprint
+from quantgate.cli.quantize import family_stanza
 from quantgate.errors import QuantgateError, QuantizeError
 from quantgate.quantize import making
-from quantgate.quantize.stanza import family_stanza
 from quantgate.registry import Base, Calibration, read_manifest
 from tests_fixtures.doubles.fake_llmcompressor import Bench, Terminal
 from tests_fixtures.doubles.made_checkpoints import change

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import errors
 
 from quantgate.errors import ConfigurationError
-from quantgate.registry import hub
+from quantgate.registry import hub, locate
 from quantgate.registry.models import Checkpoint
 
 GIB = 2**30
@@ -93,6 +93,8 @@ def test_what_the_cache_has_needs_no_room(there: Hub) -> None:
 def test_a_full_cache_is_enough_where_the_hub_does_not_answer(silence: Exception, there: Hub) -> None:
     there.listing = silence
     assert hub.local_folder(CHECKPOINT) == Path("/cache/snapshot")
+    # A hub that answers with an error is asked once more for the files; one that nobody reaches is not.
+    assert there.asked["local_files_only"] is not isinstance(silence, errors.HfHubHTTPError)
 
 
 @pytest.mark.parametrize(
@@ -146,3 +148,13 @@ def test_of_a_data_set_only_what_is_wanted_is_fetched_and_counted(there: Hub, mo
     there.download = errors.OfflineModeIsEnabled("offline")
     with pytest.raises(ConfigurationError, match=r"cannot be reached; connect, or name a folder with --data-dir$"):
         hub.fetch("org/texts", None, "texts", kind="dataset", only=["*/train-*"])
+
+
+def test_a_hub_id_is_resolved_into_the_cache_and_a_folder_is_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quantgate.registry.hub.fetch", lambda name, revision, _: tmp_path / f"{name}@{revision}")
+    assert locate("org/name", "abc") == tmp_path / "org/name@abc"
+    assert locate(str(tmp_path)) == tmp_path
+    with pytest.raises(ConfigurationError, match="no such folder"):
+        locate("./org/name")
+    with pytest.raises(ConfigurationError, match="--revision=abc belongs to a hub id"):
+        locate(str(tmp_path), "abc")

@@ -56,9 +56,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_text_is_named_with_the_reason(local: Path) -> None:
     (local / public.WIKITEXT2.local).write_bytes(b"\xff\xfe\x00 not UTF-8 \xc3\x28" * 20)
-    with pytest.raises(
-        ConfigurationError, match=r"raw is no text that `datasets` reads \(.*'utf-8' codec.*\); fetch it again$"
-    ):
+    with pytest.raises(ConfigurationError, match=r"raw is no text that `datasets` reads \(.*'utf-8' codec.*\); fetch it again$"):
         wikitext2(local)
 
 

@@ -1,5 +1,9 @@
 """NVFP4 unpacked and decoded, worked out by hand."""
 
+import pytest
+
+pytestmark = pytest.mark.thorough  # it imports torch
+
 
 def test_four_bits_and_three_scales_are_worked_out_by_hand() -> None:
     # Byte 0xD2 is the codes 2 and 13, low one first: 1 and -3. Group scales 2 and 0.5 over a divisor of 4.

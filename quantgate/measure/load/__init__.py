@@ -1,14 +1,13 @@
 """A load on an OpenAI-compatible server, and what came of it: who asks, what is asked, what arrived when, what it cost us."""
 
 from quantgate.measure.load.client import run_job
-from quantgate.measure.load.failures import FailedRequestsError, FailureCount
 from quantgate.measure.load.figures import itl_ms, seconds, tpot_ms, ttft_ms
-from quantgate.measure.load.outcome import Answered
+from quantgate.measure.load.outcome import Answered, FailedRequestsError, FailureCount
 from quantgate.measure.load.plan import Load, job
 from quantgate.measure.load.prompts import Prompts
-from quantgate.measure.load.saturation import CPU_SHARE_LIMIT
 from quantgate.measure.load.session import LoadRound, LoadSession, Summary, summarize
 from quantgate.measure.load.target import Target, parse_target
+from quantgate.measure.load.trust import CPU_SHARE_LIMIT
 
 __all__ = [
     "CPU_SHARE_LIMIT",

@@ -6,20 +6,25 @@ given times, whatever the server does, and wait only where all connections are b
 
 import asyncio
 import contextlib
+import ctypes
 import gc
+import os
+import struct
 import time
 from collections.abc import Iterator
 
 import msgspec
 
 from quantgate.measure.load.connection import Connection
-from quantgate.measure.load.lag import LagProbe
 from quantgate.measure.load.outcome import Answered, Outcome, RequestError, Unsent
 from quantgate.measure.load.target import Target
 
 SILENCE_SECONDS = 300.0
 LEAST_FAILURES = 4
 """So many failures in a row, or as many as there are connections, mean that nothing works."""
+PERIOD_NS = 4_000_000
+_CLOCK_MONOTONIC, _ABSOLUTE = 1, 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -165,3 +170,39 @@ def _no_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+class LagProbe:
+    """Measures between `start` and `stop`, on the running loop."""
+
+    def __init__(self, period_ns: int = PERIOD_NS) -> None:
+        self.lags_ns: list[int] = []
+        self._period_ns = period_ns
+        self._timer = -1
+        self._due_ns = 0
+
+    def start(self) -> None:
+        self._timer = _LIBC.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._timer < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_create failed")
+        self._due_ns = time.monotonic_ns() + self._period_ns
+        period, first = divmod(self._period_ns, 1_000_000_000), divmod(self._due_ns, 1_000_000_000)
+        _LIBC.timerfd_settime(self._timer, _ABSOLUTE, struct.pack("4q", *period, *first), None)
+        asyncio.get_running_loop().add_reader(self._timer, self._wake)
+
+    def stop(self) -> None:
+        if self._timer >= 0:
+            self._wake()  # what came due since the last wake counts as well
+            asyncio.get_running_loop().remove_reader(self._timer)
+            os.close(self._timer)
+            self._timer = -1
+
+    def _wake(self) -> None:
+        try:
+            (times,) = struct.unpack("Q", os.read(self._timer, 8))
+        except BlockingIOError:
+            return  # not due
+        now_ns = time.monotonic_ns()
+        for _ in range(times):
+            self.lags_ns.append(max(0, now_ns - self._due_ns))
+            self._due_ns += self._period_ns

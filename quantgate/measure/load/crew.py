@@ -36,7 +36,7 @@ class Crew:
         self.clients = clients
         self._workers: list[subprocess.Popen[bytes]] = []
         if clients > 1:
-            command = [sys.executable, "-m", "quantgate.measure.load.worker"]
+            command = [sys.executable, "-c", "from quantgate.measure.load.worker import main; main()"]
             with self._ended_on_failure():
                 for _ in range(clients):
                     self._workers.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))

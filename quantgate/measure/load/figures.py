@@ -33,7 +33,7 @@ def latency_ms(answers: Sequence[Answered]) -> list[float]:
 
 
 def tpot_ms(answers: Sequence[Answered]) -> list[float]:
-    """None for answers of one token, which have no time per further token."""
+    """answers of one token are left out, which have no time per further token."""
     several = [one for one in answers if one.completion_tokens > 1]
     return [(one.arrived_ns[-1] - one.arrived_ns[0]) / (one.completion_tokens - 1) / NS_A_MS for one in several]
 

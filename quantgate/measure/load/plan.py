@@ -1,14 +1,21 @@
 """The load as it was asked for, and the requests that a round of it is made of."""
 
+import base64
+import random
+import struct
+import zlib
 from typing import Any
 
 import msgspec
 
 from quantgate.errors import ConfigurationError
 from quantgate.measure.load.client import SILENCE_SECONDS, Job
-from quantgate.measure.load.images import data_url
 from quantgate.measure.load.prompts import Prompts, arrivals_ns
 from quantgate.measure.load.target import Target
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PATCH = 16
+"""Squares of one colour: noise in every pixel would make megabytes to send, and no vision encoder cares."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -73,3 +80,24 @@ def job(load: Load, target: Target, prompts: Prompts, number: int) -> Job:
         due_ns=None if load.request_rate is None else arrivals_ns(load.requests, load.request_rate, (load.seed << 20) + number),
         silence_seconds=load.silence_seconds,
     )
+
+
+def png(seed: int, width: int, height: int) -> bytes:
+    """An 8-bit RGB picture of coloured squares; another seed gives another one."""
+    draws = random.Random(seed)
+    across = -(-width // PATCH)
+    rows = []
+    for top in range(0, height, PATCH):
+        colours = [draws.randbytes(3) for _ in range(across)]
+        row = b"\0" + b"".join(colour * PATCH for colour in colours)[: 3 * width]  # 0: the row is stored unfiltered
+        rows += [row] * min(PATCH, height - top)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"".join(rows), 1)) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def data_url(seed: int, width: int, height: int) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png(seed, width, height)).decode()}"

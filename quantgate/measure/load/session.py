@@ -9,15 +9,14 @@ from typing import NamedTuple
 import msgspec
 
 from quantgate.errors import MeasurementError
-from quantgate.measure.load import counters, figures
+from quantgate.measure.load import figures, trust
 from quantgate.measure.load.client import Report
 from quantgate.measure.load.crew import Crew, Guard, merged, usable_cores
-from quantgate.measure.load.failures import raise_on_failures
-from quantgate.measure.load.outcome import Answered
+from quantgate.measure.load.outcome import Answered, raise_on_failures
 from quantgate.measure.load.plan import Load, job
 from quantgate.measure.load.prompts import Prompts
-from quantgate.measure.load.saturation import COMFORTABLE_SHARE, CROWDED_SHARE, raise_if_saturated, use
 from quantgate.measure.load.target import Target
+from quantgate.measure.load.trust import COMFORTABLE_SHARE, CROWDED_SHARE, raise_if_saturated, use
 from quantgate.records import ClientUse, CounterCheck, Round, Spread
 from quantgate.stats import mean_interval
 
@@ -70,7 +69,7 @@ class LoadSession:
         self._shares_cores = shares_cores
         self._crew = Crew(load.clients or 1)
         self._number = self._generation_tokens = self._prompt_tokens = 0
-        self._before = counters.read(target)
+        self._before = trust.read(target)
 
     def __enter__(self) -> "LoadSession":
         return self
@@ -112,7 +111,7 @@ class LoadSession:
 
     def check(self) -> CounterCheck | None:
         """Our count of tokens since the session began against the server's; raises MeasurementError where they differ."""
-        return counters.check(self._target, self._before, self._generation_tokens, self._prompt_tokens)
+        return trust.check(self._target, self._before, self._generation_tokens, self._prompt_tokens)
 
 
 def summarize(rounds: Sequence[LoadRound], checked: CounterCheck | None, *, stream: bool) -> Summary:

@@ -1,4 +1,4 @@
-"""A client process of its own: `python -m quantgate.measure.load.worker`, spoken to in msgpack over its standard input and output.
+"""A client process of its own (`main`), spoken to in msgpack over its standard input and output.
 
 Job in; Ready out, once connected; the start in (nanoseconds of the monotonic clock, which all processes share); Report
 out; and again, until the input ends. Each frame is four bytes of length and so many of msgpack. The key comes with the
@@ -64,7 +64,3 @@ async def _one(job: Job, wanted: IO[bytes], answers: IO[bytes]) -> Report | None
         return None if start_ns is None else await client.run(start_ns)
     finally:
         client.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -8,8 +8,7 @@ import pytest
 from quantgate import records
 from quantgate.measure.load import figures
 from quantgate.measure.load.client import Report
-from quantgate.measure.load.failures import FailedRequestsError, raise_on_failures
-from quantgate.measure.load.outcome import Answered, Failed, Outcome, Unsent
+from quantgate.measure.load.outcome import Answered, Failed, FailedRequestsError, Outcome, Unsent, raise_on_failures
 from quantgate.measure.load.session import LoadRound, summarize
 
 BASELINES = Path(__file__).parents[3] / "baselines"

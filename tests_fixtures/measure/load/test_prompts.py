@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from quantgate import fingerprint
 from quantgate.errors import ConfigurationError, MeasurementError
-from quantgate.measure.load import images, prompts
+from quantgate.measure.load import plan, prompts
 from quantgate.measure.load.plan import Load, job
 from quantgate.measure.load.prompts import Prompts, arrivals_ns
 from quantgate.measure.load.target import parse_target
@@ -121,17 +121,17 @@ def unpacked(png: bytes) -> tuple[tuple[int, ...], bytes]:
 
 @pytest.mark.parametrize("size", [(64, 48), (17, 33), (1, 1)])
 def test_a_picture_is_a_png_of_its_size_and_another_one_from_another_seed(size: tuple[int, int]) -> None:
-    header, rows = unpacked(images.png(5, *size))
+    header, rows = unpacked(plan.png(5, *size))
     assert header == (*size, 8, 2, 0, 0, 0)
     assert len(rows) == (1 + 3 * size[0]) * size[1]
     assert set(rows[:: 1 + 3 * size[0]]) == {0}
-    assert images.png(5, *size) == images.png(5, *size) != images.png(6, *size)
+    assert plan.png(5, *size) == plan.png(5, *size) != plan.png(6, *size)
 
 
 def test_pillow_reads_the_picture() -> None:
     pillow = pytest.importorskip("PIL.Image")  # it comes with vLLM, not with us
     io = pytest.importorskip("io")
-    picture = pillow.open(io.BytesIO(base64.b64decode(images.data_url(5, 40, 20).partition(",")[2])))
+    picture = pillow.open(io.BytesIO(base64.b64decode(plan.data_url(5, 40, 20).partition(",")[2])))
     picture.load()
     assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (40, 20))
 

@@ -1,15 +1,16 @@
-"""A count that the server does not share voids the measurement."""
+"""A count that the server does not share voids the measurement, and so does a client at its limit."""
 
 import pytest
 
 from quantgate.errors import MeasurementError
-from quantgate.measure.load import counters
-from quantgate.measure.load.counters import Counters, parse
+from quantgate.measure.load import trust
 from quantgate.measure.load.plan import Load
 from quantgate.measure.load.prompts import Prompts
 from quantgate.measure.load.session import LoadSession
 from quantgate.measure.load.target import parse_target
+from quantgate.measure.load.trust import Counters, parse, raise_if_saturated
 from quantgate.records import CounterCheck
+from tests_fixtures.doubles.examples import client_use
 from tests_fixtures.doubles.stub_server import Behaviour, Stub
 
 
@@ -41,7 +42,7 @@ def test_the_servers_count_and_ours_stand_side_by_side(running: Stub) -> None:
 def test_counts_more_than_a_percent_apart_void_the_measurement_with_both_numbers(
     running: Stub, monkeypatch: pytest.MonkeyPatch, factor: float, theirs: int
 ) -> None:
-    monkeypatch.setattr(counters, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(trust, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(MeasurementError) as error:
         loaded(running, Behaviour(metrics_factor=factor))
     assert str(error.value) == (
@@ -64,3 +65,22 @@ def test_a_server_that_counts_a_moment_later_is_waited_for(running: Stub) -> Non
 
 def test_a_server_without_counters_is_not_checked(running: Stub) -> None:
     assert loaded(running, Behaviour(metrics=False)) is None
+
+
+def test_a_client_at_the_limit_of_its_core_voids_the_measurement_and_says_so() -> None:
+    with pytest.raises(MeasurementError) as error:
+        raise_if_saturated(client_use(cpu_share=0.93, processes=2), 10.0)
+    assert str(error.value) == (
+        "the client was the bottleneck: a process of it used 93% of a core (80% is the limit), so the measurement is void; "
+        "ask with more client processes than 2"
+    )
+
+
+def test_a_client_that_reads_late_voids_the_measurement_and_says_so() -> None:
+    with pytest.raises(MeasurementError) as error:
+        raise_if_saturated(client_use(lag_ms_p99=12.5), 20.0)
+    assert str(error.value) == (
+        "the client read late: its p99 lag was 12.50 ms, and the p99 gap between chunks 20.00 ms (50% of that is the limit), "
+        "so the measurement is void; give the client a core of its own"
+    )
+    raise_if_saturated(client_use(lag_ms_p99=9.9, cpu_share=0.79), 20.0)
