@@ -9,7 +9,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = sorted(file.parent for file in (ROOT / "quantgate").rglob("__init__.py") if file.parent != ROOT / "quantgate")
 OUTSIDE = ("fixtures", "mutation", "benchmarks", "tests_accuracy", "tests_quant", "tests_throughput")
-READERS = sorted(file for folder in ("quantgate", *OUTSIDE) for file in (ROOT / folder).rglob("*.py"))
 
 
 def dotted(path: Path) -> str:
@@ -70,9 +69,11 @@ def test_a_room_has_one_docstring_and_a_sorted_face(room: Path) -> None:
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("reader", READERS, ids=dotted)
-def test_nobody_reaches_past_a_face(reader: Path) -> None:
-    assert list(past(reader.read_text(encoding="utf-8"), dotted(reader).removesuffix(".__init__") + ".")) == []
+def test_nobody_reaches_past_a_face() -> None:
+    readers = [file for folder in ("quantgate", *OUTSIDE) for file in (ROOT / folder).rglob("*.py")]
+    assert len(readers) > 150
+    found = {dotted(one): list(past(one.read_text(encoding="utf-8"), dotted(one).removesuffix(".__init__") + ".")) for one in readers}
+    assert {reader: reaches for reader, reaches in found.items() if reaches} == {}
 
 
 @pytest.mark.parametrize(

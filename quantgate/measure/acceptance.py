@@ -7,7 +7,6 @@ import math
 import random
 from typing import Any
 
-import httpx
 import msgspec
 
 from quantgate import fingerprint
@@ -61,6 +60,8 @@ def sprinkle(server: Serving) -> int:
 
 
 def _ask(server: Serving, body: dict[str, Any]) -> dict[str, Any]:
+    import httpx
+
     try:
         with server.client() as client:
             answer = client.post("/v1/completions", json={"model": server.model, "temperature": 0, **body})

@@ -2,9 +2,8 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpx
 
 from quantgate import folders
 from quantgate.devices import Device, Slot
@@ -12,6 +11,9 @@ from quantgate.errors import ConfigurationError, ServerError
 from quantgate.records import DeviceHealth
 from quantgate.registry import Checkpoint
 from quantgate.server.serving import Secret, Serving
+
+if TYPE_CHECKING:
+    import httpx
 
 KEY = "QUANTGATE_API_KEY"
 
@@ -41,8 +43,10 @@ class Endpoint(Serving):
             self.model = self._served(client)
             self.probe(client)
 
-    def _served(self, client: httpx.Client) -> str:
+    def _served(self, client: "httpx.Client") -> str:
         """The name by which it serves the checkpoint: family/name, name, path, the path's last part, or a model whose root is that."""
+        import httpx
+
         try:
             answer = client.get("/v1/models")
         except httpx.HTTPError as error:
@@ -83,6 +87,8 @@ class Endpoint(Serving):
         return folders.size_gib(self.folder)
 
     def versions(self) -> dict[str, str]:
+        import httpx
+
         try:
             with self.client() as client:
                 vllm = f"vllm {client.get('/version').json()['version']}"

@@ -11,8 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from quantgate import folders
 from quantgate.devices import Slot, cores_of, look_at_health
@@ -22,6 +21,9 @@ from quantgate.registry import Checkpoint
 from quantgate.server import launch, vllm_log
 from quantgate.server.process import Ended, Process
 from quantgate.server.serving import REQUEST_SECONDS, Secret, Serving
+
+if TYPE_CHECKING:
+    import httpx
 
 BOOT_SECONDS = 300.0
 SECONDS_PER_GIB = 10.0  # weights from a slow disk
@@ -90,6 +92,8 @@ class Server(Serving):
 
         Raises ServerError with the reason and the log's tail, PortTakenError where another boot may succeed at once.
         """
+        import httpx
+
         weights_gib = folders.size_gib(self.folder)
         started, allowed = time.monotonic(), BOOT_SECONDS + SECONDS_PER_GIB * weights_gib
         with self.client() as client:
@@ -120,7 +124,9 @@ class Server(Serving):
                 raise self.died("died of its first request") from error
         self._reservation.close()
 
-    def _is_healthy(self, client: httpx.Client) -> bool:
+    def _is_healthy(self, client: "httpx.Client") -> bool:
+        import httpx
+
         try:
             return client.get("/health").status_code == httpx.codes.OK
         except httpx.TransportError:

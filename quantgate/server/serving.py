@@ -5,14 +5,15 @@ import re
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from quantgate.devices import Slot
 from quantgate.errors import ServerError
 from quantgate.records import DeviceHealth
 from quantgate.registry import Checkpoint
+
+if TYPE_CHECKING:
+    import httpx
 
 REQUEST_SECONDS = 60.0
 DYING_SECONDS = 2.0
@@ -70,8 +71,10 @@ class Serving(ABC):
         """What every request carries."""
         return {"Authorization": Secret(f"Bearer {self.api_key}")} if self.api_key else {}
 
-    def client(self, seconds: float = REQUEST_SECONDS) -> httpx.Client:
+    def client(self, seconds: float = REQUEST_SECONDS) -> "httpx.Client":
         """A client for small requests; loopback is not for proxies."""
+        import httpx
+
         return httpx.Client(base_url=self.base_url, headers=self.headers, timeout=seconds, trust_env=False)
 
     def confirm_alive(self) -> None:
@@ -79,6 +82,8 @@ class Serving(ABC):
 
         An engine that dies fails its requests first; its API server ends seconds later and says 503 until then.
         """
+        import httpx
+
         deadline = time.monotonic() + DYING_SECONDS
         with self.client(DYING_SECONDS) as client:
             while time.monotonic() < deadline:
@@ -93,11 +98,13 @@ class Serving(ABC):
                 time.sleep(POLL_SECONDS)
         raise self.died("died" if status else "no longer answers")
 
-    def probe(self, client: httpx.Client) -> None:
+    def probe(self, client: "httpx.Client") -> None:
         """One token and finite logprobs: a checkpoint full of NaN answers everything else. Raises ServerError.
 
         Of dummy weights nothing is asked but a token: NVFP4's random scales give NaN, at the speed of any number.
         """
+        import httpx
+
         body: dict[str, Any] = {"model": self.model, "prompt": "one two three four", "max_tokens": 1, "temperature": 0}
         if self.checkpoint.has_weights:
             body["prompt_logprobs"] = 0

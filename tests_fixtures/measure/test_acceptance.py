@@ -4,15 +4,17 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from quantgate import fingerprint
 from quantgate.errors import MeasurementError
 from quantgate.measure.acceptance import PROMPTS, SPRINKLED, generate, sprinkle
 from quantgate.registry import Checkpoint, Serve
+
+if TYPE_CHECKING:
+    import httpx
 
 REFERENCE = Path(__file__).parents[2] / "fixtures" / "reference" / "bf16"
 Answer = Callable[[dict[str, Any]], tuple[int, str]]
@@ -27,8 +29,10 @@ class Served:
     def __init__(self, answer: Answer) -> None:
         self.answer, self.asked, self.confirmed = answer, list[dict[str, Any]](), 0
 
-    def client(self) -> httpx.Client:
-        def handle(request: httpx.Request) -> httpx.Response:
+    def client(self) -> "httpx.Client":
+        import httpx
+
+        def handle(request: "httpx.Request") -> "httpx.Response":
             self.asked.append(json.loads(request.content))
             status, text = self.answer(self.asked[-1])
             return httpx.Response(status, text=text)
@@ -107,6 +111,8 @@ def test_one_position_that_is_no_logprob_is_found(logprob: float) -> None:
 
 
 def test_a_server_that_died_is_told_from_a_bad_answer() -> None:
+    import httpx
+
     def gone(_: dict[str, Any]) -> tuple[int, str]:
         raise httpx.ReadError("gone")
 

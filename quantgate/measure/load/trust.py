@@ -8,8 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import httpx
-
 from quantgate.errors import MeasurementError
 from quantgate.measure.load.client import Report
 from quantgate.measure.load.figures import spread
@@ -49,6 +47,8 @@ def parse(text: str) -> Counters | None:
 def read(target: Target) -> Counters | None:
     """What the server counts now, or None where it has no such counters."""
     # Where there is no TLS there is nothing to verify, and no need to load every certificate for it.
+    import httpx
+
     headers = {"Authorization": f"Bearer {target.api_key}"} if target.api_key else {}
     try:
         with httpx.Client(trust_env=False, timeout=REQUEST_SECONDS, verify=target.place.tls) as client:
