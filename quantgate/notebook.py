@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quantgate.errors import QuantgateError
-from quantgate.judgement import Tolerances, judge_pair, sentence
+from quantgate.judgement import judge_pair, sentence
 from quantgate.judgement import read_record as read_sound_record
 from quantgate.records import Answer, Answers, DocumentLoss, Measurement, Provenance, TextLoss, Throughput, Verdict
+from quantgate.registry import Tolerance
 
 if TYPE_CHECKING:
     from quantgate.checkpoint import Finding, Report
@@ -57,8 +58,10 @@ def compare(
     compares accuracies alone, where the items are others. The verdict's `drop`, `interval`, `tolerance` and `mde` are in its
     `unit`; positive is worse. Raises ConfigurationError for a tolerance that is none.
     """
-    limits = Tolerances(accuracy_points, perplexity_ratio, decode_tps_ratio, kl_nats)
-    return judge_pair(baseline, candidate, limits, unpaired=unpaired)
+    stated = Tolerance(
+        accuracy_points=accuracy_points, perplexity_ratio=perplexity_ratio, decode_tps_ratio=decode_tps_ratio, kl_nats=kl_nats
+    )
+    return judge_pair(baseline, candidate, stated, unpaired=unpaired)
 
 
 def inspect(checkpoint: str | PathLike[str], *, against: str | PathLike[str] | None = None) -> "Report":

@@ -2,7 +2,7 @@
 
 from quantgate.judgement.admissible import unfit_to_approve
 from quantgate.judgement.answers import judge_answers, judge_answers_unpaired
-from quantgate.judgement.comparison import Tolerances, compare, judge_pair, read_record
+from quantgate.judgement.comparison import compare, judge_pair, read_record
 from quantgate.judgement.foresight import unable_to_see
 from quantgate.judgement.judge import Case, Judge
 from quantgate.judgement.long_run import coverage_table, decision_probabilities, decision_table, text_table
@@ -17,7 +17,6 @@ __all__ = [
     "Case",
     "Judge",
     "Others",
-    "Tolerances",
     "compare",
     "coverage_table",
     "decision_probabilities",

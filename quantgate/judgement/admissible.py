@@ -40,12 +40,18 @@ def between_answers(measured: Answers, baseline: Answers) -> str | None:
 
 def between_unpaired_answers(measured: Answers, baseline: Answers) -> str | None:
     """Why two accuracies cannot be compared where the items do not pair, or None."""
-    found = not_finite(measured, baseline)
+    found = _incomparable(measured, baseline, but="suite_fingerprint") or not_finite(measured, baseline)
     if found is None and not (measured.items and baseline.items):
         found = "one side has no items: measure again"
     found = found or void(baseline, "baseline") or void(measured)
-    if found is None and any(item.score is not None for item in (*measured.items, *baseline.items)):
+    both = (*measured.items, *baseline.items)
+    if found is None and any(item.worth not in (0, 1) for item in both):
         found = "graded answers are compared in pairs only"
+    if found is None and (inside := next((item for item in both if item.cluster is not None), None)) is not None:
+        found = f"item {inside.id!r} belongs to a cluster ({inside.cluster!r}), and what belongs together is compared in pairs only"
+    alike = measured.provenance.suite_fingerprint == baseline.provenance.suite_fingerprint
+    if found is None and alike and {item.id for item in measured.items} == {item.id for item in baseline.items}:
+        found = f"these {len(measured.items)} items pair, and pairs show far more: leave --unpaired out"
     return found
 
 
@@ -80,12 +86,14 @@ def unfit_to_approve(measured: Measurement) -> str | None:
     return found
 
 
-def _incomparable(measured: Measurement, baseline: Measurement) -> str | None:
-    """The first thing that must be the same on both sides and is not."""
+def _incomparable(measured: Measurement, baseline: Measurement, but: str = "") -> str | None:
+    """The first thing that must be the same on both sides and is not; `but`: a fingerprint that need not be."""
     now, before = measured.provenance, baseline.provenance
     found = _changed("the suite", baseline.suite, measured.suite)
     for name in ("suite", "tokenizer", "chat_template"):
         field = f"{name}_fingerprint"
+        if field == but:
+            continue
         found = found or _changed(f"the {field.replace('_', ' ')}", getattr(before, field), getattr(now, field))
     for key in sorted(before.sampling.keys() | now.sampling.keys()):
         found = found or _changed(f"the sampling's {key}", before.sampling.get(key), now.sampling.get(key))
@@ -146,7 +154,7 @@ def _floats(value: object, place: str) -> Iterator[tuple[str, float]]:
     elif isinstance(value, dict):
         for key, part in value.items():
             yield from _floats(part, f"{place}.{key}")
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for number, part in enumerate(value, 1):
             name = repr(part["id"]) if isinstance(part, dict) and "id" in part else number
             yield from _floats(part, f"{place}[{name}]")

@@ -1,7 +1,7 @@
 """The loss of accuracy, paired by item; where items do not pair, of accuracies alone.
 
-A suite that cannot discriminate must say so, and never pass: BF16 gets all of it right or none, so that a checkpoint may lose
-what the suite stands for without a trace in it.
+A suite that cannot discriminate must say so. Where BF16 itself gets none of it right nothing passes; where it gets all of it right, a
+checkpoint may lose what the suite stands for without a trace in it, which decides only where the answers do not.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from quantgate import stats
-from quantgate.judgement import admissible
+from quantgate.judgement import admissible, endings
 from quantgate.judgement.rule import ALONE, Others, between, decide, error
 from quantgate.judgement.wellformed import share, void
 from quantgate.judgement.wording import ANSWERS_UNIT, noise_in_words, other_class
@@ -49,22 +49,31 @@ def judge_answers(
         other_class(measured, baseline),
         noise_in_words(noise, baseline.checkpoint),
         change_of_format(measured, baseline),
+        endings.more_never_came(measured, baseline),
+        endings.unknown(measured, baseline),
     ]
     if any(item.worth not in (0, 1) or item.cluster is not None for item in (*measured.items, *baseline.items)):
         judged = decide(measured, ANSWERS_UNIT, tolerance, _graded(measured, before), others=others, notes=notes)
     else:
-        regressed = sum(before[item.id].correct and not item.correct for item in measured.items)
-        improved = sum(item.correct and not before[item.id].correct for item in measured.items)
+        regressed = sum(item.worth < before[item.id].worth for item in measured.items)
+        improved = sum(item.worth > before[item.id].worth for item in measured.items)
         judged = _judge_counts(measured, regressed, improved, tolerance, others, discordance, notes)
     judged = msgspec.structs.replace(judged, noise=noise)
     if judged.verdict != "pass" and (worst := _worst_group(measured, before)) is not None:
         judged = msgspec.structs.replace(judged, reason=f"{judged.reason}; {worst}")
+    if judged.verdict != "pass" and (cut := endings.of_regressed(measured, baseline)) is not None:
+        judged = msgspec.structs.replace(judged, reason=f"{judged.reason}; {cut}")
     if judged.verdict == "fail":
         return judged
     if (obstacle := void(measured)) is not None:
         return error(measured, ANSWERS_UNIT, obstacle, tolerance)
-    if (why := blind(baseline)) is not None:
-        return msgspec.structs.replace(judged, verdict="inconclusive", reason=why, n_needed=None)
+    blind = nothing_to_lose(baseline)
+    if blind is None and (ceiling := hardly_to_be_seen(baseline)) is not None:
+        if judged.verdict == "pass":
+            return msgspec.structs.replace(judged, reason=f"{judged.reason}; {ceiling}")
+        blind = f"the suite cannot discriminate: {ceiling}; ask something harder"
+    if blind is not None:
+        return msgspec.structs.replace(judged, verdict="inconclusive", reason=blind, n_needed=None)
     return judged
 
 
@@ -119,7 +128,8 @@ def judge_answers_unpaired(measured: Answers, baseline: Answers, *, accuracy_poi
     obstacle = admissible.between_unpaired_answers(measured, baseline)
     if obstacle is not None:
         return error(measured, ANSWERS_UNIT, obstacle, tolerance)
-    counts = (sum(i.correct for i in baseline.items), len(baseline.items), sum(i.correct for i in measured.items), len(measured.items))
+    right = [round(sum(item.worth for item in one.items)) for one in (baseline, measured)]  # whole: all of them are 0 or 1
+    counts = (right[0], len(baseline.items), right[1], len(measured.items))
     low, high = stats.unpaired_proportion_interval(*counts)
     drop = 100 * (counts[0] / counts[1] - counts[2] / counts[3])
     estimate = Estimate(drop, (100 * low, 100 * high), stats.fisher_p(*counts), counts[3])
@@ -127,14 +137,23 @@ def judge_answers_unpaired(measured: Answers, baseline: Answers, *, accuracy_poi
     return decide(measured, ANSWERS_UNIT, tolerance, estimate, others=others, notes=[note])
 
 
-def blind(baseline: Answers) -> str | None:
-    """Why BF16's own answers leave nothing to lose, or nothing to see, or None."""
-    right = sum(item.worth for item in baseline.items) / len(baseline.items)
-    if right <= FLOOR:
-        return f"the suite cannot discriminate: BF16 itself gets {right:.1%} right, so there is nothing to lose; ask something easier"
-    if right >= CEILING:
-        return f"the suite cannot discriminate: BF16 gets {right:.1%} right, so a loss of ability need not show; ask something harder"
-    return None
+def nothing_to_lose(baseline: Answers) -> str | None:
+    """Why no loss could show, however large: BF16 itself gets next to nothing right. None where it does not."""
+    right = accuracy(baseline)
+    if right > FLOOR:
+        return None
+    return f"the suite cannot discriminate: BF16 itself gets {right:.1%} right, so there is nothing to lose; ask something easier"
+
+
+def hardly_to_be_seen(baseline: Answers) -> str | None:
+    """Why a loss of ability need not show in these answers: BF16 gets next to all of them right. None where it does not."""
+    right = accuracy(baseline)
+    return None if right < CEILING else f"BF16 gets {right:.1%} right, so a loss of ability need not show"
+
+
+def accuracy(measured: Answers) -> float:
+    """The mean worth of the items, from 0 to 1."""
+    return sum(item.worth for item in measured.items) / len(measured.items)
 
 
 def change_of_format(measured: Answers, baseline: Answers) -> str | None:
@@ -152,6 +171,6 @@ def noise_of(baseline: Answers) -> Noise | None:
     answered = {item.id: item for item in baseline.items}
     return Noise(
         n=len(baseline.again),
-        flipped=sum(item.correct != answered[item.id].correct for item in baseline.again),
+        flipped=sum(item.worth != answered[item.id].worth for item in baseline.again),
         changed=sum(item.answer != answered[item.id].answer for item in baseline.again),
     )

@@ -1,4 +1,4 @@
-"""Records against records, wherever they come from: read, paired by suite, judged with Holm over all of them."""
+"""Records against records, wherever they come from: read, paired by suite, judged with Holm over the suites of each checkpoint."""
 
 from pathlib import Path
 
@@ -11,41 +11,32 @@ from quantgate.judgement.speed import judge_decode_tps
 from quantgate.judgement.text import judge_text
 from quantgate.judgement.wellformed import malformed
 from quantgate.records import Answers, Measurement, TextLoss, Throughput, Verdict, read_measurement
-from quantgate.registry import Registry, Tolerance
+from quantgate.registry import Registry, Tolerance, refuse_senseless
 
 VERDICT = ".verdict.json"
 
 
-class Tolerances(msgspec.Struct, frozen=True):
-    """What the caller states; None: from models.toml by the candidate's precision, else the default."""
-
-    accuracy_points: float | None = None
-    perplexity_ratio: float | None = None
-    decode_tps_ratio: float | None = None
-    kl_nats: float | None = None
-
-    def over(self, other: Tolerance) -> "Tolerances":
-        """The same, filled up from `other`, then from the defaults."""
-        default = Tolerances(2.0, 1.05, 0.95)  # the divergence is a gate only where somebody says so
-        fields = self.__struct_fields__
-        return Tolerances(*(next((v for v in (getattr(one, f) for one in (self, other, default)) if v is not None), None) for f in fields))
+DEFAULT = Tolerance(accuracy_points=2.0, perplexity_ratio=1.05, decode_tps_ratio=0.95)
+"""Where neither the caller nor models.toml says anything; the divergence is a gate only where somebody says so."""
 
 
 def compare(
-    baseline: Path, candidate: Path, stated: Tolerances, registry: Registry | None = None, *, unpaired: bool = False
+    baseline: Path, candidate: Path, stated: Tolerance, registry: Registry | None = None, *, unpaired: bool = False
 ) -> list[Verdict]:
-    """One verdict for each suite of the candidate.
+    """One verdict for each suite of the candidate, Holm-corrected over the suites of its checkpoint.
 
-    Two files, or two folders whose records pair by suite. Raises ConfigurationError where there is nothing to compare,
-    MeasurementError where a file is no record.
+    Two files, or two folders whose records pair by suite; tolerances as `stated`, then from models.toml, then the default. Raises
+    ConfigurationError where there is nothing to compare or a tolerance is none, MeasurementError where a file is no record.
     """
     pairs = _pairs(baseline, candidate)
-    limits = [stated.over(_from_models(registry, now)) for _, now in pairs]
+    limits = [_filled(stated, _from_models(registry, now)) for _, now in pairs]
     alone = [judge_pair(*pair, limit, unpaired=unpaired) for pair, limit in zip(pairs, limits, strict=True)]
     verdicts = []
     for place, pair in enumerate(pairs):
-        p_values = [one.p_value_alone for number, one in enumerate(alone) if number != place and one.p_value_alone is not None]
-        verdicts.append(judge_pair(*pair, limits[place], Others(len(pairs), p_values), unpaired=unpaired))
+        mine = [number for number, (_, now) in enumerate(pairs) if (now.family, now.checkpoint) == (pair[1].family, pair[1].checkpoint)]
+        p_values = [alone[number].p_value_alone for number in mine if number != place]
+        others = Others(len(mine), [p_value for p_value in p_values if p_value is not None])
+        verdicts.append(judge_pair(*pair, limits[place], others, unpaired=unpaired))
     return verdicts + [error(read_measurement(file), "", f"{baseline} has no record of this suite") for file in _new(baseline, candidate)]
 
 
@@ -57,9 +48,10 @@ def _new(baseline: Path, candidate: Path) -> list[Path]:
     return [now[name] for name in sorted(now.keys() - before.keys())]
 
 
-def judge_pair(base: Measurement, now: Measurement, stated: Tolerances, others: Others = ALONE, *, unpaired: bool = False) -> Verdict:
+def judge_pair(base: Measurement, now: Measurement, stated: Tolerance, others: Others = ALONE, *, unpaired: bool = False) -> Verdict:
     """The verdict on `now` against `base`; what `stated` leaves open is the default."""
-    limits = stated.over(Tolerance())
+    limits = _filled(stated, Tolerance())
+    refuse_senseless(limits, "tolerance")
     assert limits.perplexity_ratio is not None
     assert limits.accuracy_points is not None
     assert limits.decode_tps_ratio is not None
@@ -75,6 +67,15 @@ def judge_pair(base: Measurement, now: Measurement, stated: Tolerances, others: 
         unjudged = "on a CPU absolute speed is not judged: two runs of one checkpoint differ by more than its tolerance"
         return msgspec.structs.replace(judged, verdict="inconclusive", reason=unjudged, p_value_alone=None)
     return error(now, "", f"the baseline holds a {type(base).__name__}, not a {type(now).__name__}")
+
+
+def _filled(stated: Tolerance, other: Tolerance) -> Tolerance:
+    """What is stated, filled up from `other`, then from the defaults."""
+    found = DEFAULT
+    for one in (other, stated):
+        said = {name: getattr(one, name) for name in Tolerance.__struct_fields__ if getattr(one, name) not in (None, {})}
+        found = msgspec.structs.replace(found, **said)
+    return found
 
 
 def _from_models(registry: Registry | None, now: Measurement) -> Tolerance:

@@ -54,8 +54,8 @@ def _discordance(own: Measurement | None, base: Measurement | None) -> float:
     """This checkpoint's last measured discordance with BF16; never BF16's with itself."""
     if not isinstance(own, Answers) or not isinstance(base, Answers) or own.precision == REFERENCE_PRECISION:
         return DISCORDANCE
-    before = {item.id: item.correct for item in base.items}
-    pairs = [(before[item.id], item.correct) for item in own.items if item.id in before]
+    before = {item.id: item.worth for item in base.items}
+    pairs = [(before[item.id], item.worth) for item in own.items if item.id in before]
     return sum(one != other for one, other in pairs) / len(pairs) if pairs and any(a != b for a, b in pairs) else DISCORDANCE
 
 

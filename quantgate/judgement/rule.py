@@ -66,11 +66,13 @@ def decide(
     if not finite:
         reason = f"{n} {noun} are too few to show a spread: measure more"
     elif high < tolerance:
-        outcome, reason = "pass", "a real loss, within tolerance" if low > 0 else "within tolerance"
+        outcome, reason = "pass", "a real loss, within tolerance" if low > 0 and estimate.p_value <= ALPHA else "within tolerance"
     elif drop >= tolerance and p <= ALPHA:
         outcome, reason = "fail", f"the drop reaches the tolerance, and chance does not explain it ({chance})"
     else:
-        reason = f"{n} {noun} do not decide" + (f", since chance could explain the drop ({chance})" if drop >= tolerance else "")
+        reason = f"{n} {noun} do not decide"
+        if drop >= tolerance:
+            reason += f", since chance could explain the drop ({chance}" + ("; p decides, not the interval)" if low > 0 else ")")
         if power is not None and power[1] > n:
             reason += f", about {power[1]} would"
         elif power is not None:

@@ -8,7 +8,7 @@ from quantgate import stats
 from quantgate.judgement import admissible
 from quantgate.judgement.rule import ALONE, Others, between, decide, error
 from quantgate.judgement.wording import DECODE_UNIT, SPEEDUP_UNIT
-from quantgate.records import DeviceHealth, Throughput, Verdict
+from quantgate.records import DeviceHealth, Limit, Throughput, Verdict
 
 HOST_BOUND_PERCENT = 10.0
 """Of the limit. Far below it a step is spent on starting kernels: one small model on one H200 decoded at 0.86 to 1.14 of its approved
@@ -42,7 +42,7 @@ def judge_speedup(measured: Throughput, *, speedup_over_bf16: float, others: Oth
         notes = [f"unpaired: {len(now)} rounds after BF16's {len(bf16)}, as both servers do not fit on the device at once"]
     judged = decide(measured, SPEEDUP_UNIT, bound, estimate, others=others, notes=notes)
     trouble = measured.health.trouble if measured.health else None
-    return msgspec.structs.replace(_by_the_device(measured, trouble, judged), against="same run")
+    return msgspec.structs.replace(_by_the_device(judged, trouble, measured.bf16_limit), against="same run")
 
 
 def judge_decode_tps(measured: Throughput, baseline: Throughput, *, decode_tps_ratio: float, others: Others = ALONE) -> Verdict:
@@ -58,19 +58,22 @@ def judge_decode_tps(measured: Throughput, baseline: Throughput, *, decode_tps_r
     note = f"unpaired: {len(now)} rounds against {len(before)} of another run"
     judged = decide(measured, DECODE_UNIT, tolerance, stats.welch_interval(before, now), others=others, notes=[note])
     trouble = (measured.health.trouble if measured.health else None) or slower(measured.health, baseline.health)
-    return _by_the_device(measured, trouble, judged)
+    return _by_the_device(judged, trouble, baseline.limit)
 
 
-def _by_the_device(measured: Throughput, trouble: str | None, judged: Verdict) -> Verdict:
-    """A sick or shared device decides nothing, and a speed that the host sets cannot fail a checkpoint."""
+def _by_the_device(judged: Verdict, trouble: str | None, limit: Limit | None) -> Verdict:
+    """A sick or shared device decides nothing, and a speed that the host sets cannot fail a checkpoint.
+
+    `limit` is of the side that is no suspect, the approved record or BF16 in the same run: a checkpoint that has collapsed is far below
+    what memory allows as well.
+    """
     if judged.verdict == "error":
         return judged
     if trouble is not None:
         return msgspec.structs.replace(judged, verdict="inconclusive", reason=f"{trouble}; measure again on a device that is well and free")
-    if judged.verdict == "fail" and measured.limit is not None and measured.limit.percent < HOST_BOUND_PERCENT:
-        said = (
-            f"at {measured.limit.percent:.2g} % of what the device's memory allows, its host sets this speed, and differs from run to run"
-        )
+    if judged.verdict == "fail" and limit is not None and limit.percent < HOST_BOUND_PERCENT:
+        whose = "its approved speed" if judged.unit == DECODE_UNIT else "BF16's speed"
+        said = f"{whose} is {limit.percent:.2g} % of what the device's memory allows: the host sets it, and differs from run to run"
         return msgspec.structs.replace(judged, verdict="inconclusive", reason=f"{said}; ask for more at once, or of a larger model")
     return judged
 

@@ -54,11 +54,12 @@ def judge_text(
 
 
 def _gate_divergence(judged: Verdict, mean: float, interval: tuple[float, float] | None, kl_nats: float) -> Verdict:
+    """A pass of the perplexity passes here too only where the whole interval lies below the limit, and fails where it lies above."""
     low, high = interval or (-math.inf, math.inf)
     said = f"KL >= {mean:.3f} nats [{low:.3f}, {high:.3f}], at most {kl_nats:g} wanted"
     if judged.verdict != "pass" or high < kl_nats:
         return msgspec.structs.replace(judged, reason=f"{judged.reason}; {said}")
-    outcome = "fail" if mean >= kl_nats and low > 0 else "inconclusive"
+    outcome = "fail" if low >= kl_nats else "inconclusive"
     return msgspec.structs.replace(judged, verdict=outcome, reason=f"{said}; the perplexity alone is within tolerance")
 
 

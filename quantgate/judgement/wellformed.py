@@ -5,16 +5,18 @@ while the model was still thinking; nothing can be judged by them, and no baseli
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 
+from quantgate.judgement.endings import is_odd, never_came
 from quantgate.records import Answer, Answers, DocumentLoss, Measurement, TextLoss, Throughput
 
 RELATIVE = 1e-9
 ROUNDING_NATS = 1e-4
 """Per token: how far the likeliest token's loss may lie above the own token's, which it never does but for rounding."""
 MOST_VOID = 0.05
-"""The largest share of answers that may be cut off by length, and that may hold no answer."""
+"""The largest share of answers that may never come (cut off, or inside their reasoning), and that may hold no answer."""
 
 
 def malformed(record: Measurement) -> str | None:
@@ -29,9 +31,9 @@ def malformed(record: Measurement) -> str | None:
 def _twice_or_none(items: Sequence[DocumentLoss | Answer], noun: str) -> str | None:
     if not items:
         return f"it holds no {noun}s"
-    ids = [item.id for item in items]
-    twice = next((name for name in ids if ids.count(name) > 1), None) if len(set(ids)) < len(ids) else None
-    return None if twice is None else f"{noun} {twice!r} stands {ids.count(twice)} times in it"
+    times = Counter(item.id for item in items)
+    twice = next((name for name, count in times.items() if count > 1), None)
+    return None if twice is None else f"{noun} {twice!r} stands {times[twice]} times in it"
 
 
 def _losses(record: TextLoss) -> str | None:
@@ -52,6 +54,9 @@ def _scores(record: Answers) -> str | None:
     for item in record.items:
         if item.score is not None and not 0 <= item.score <= 1:
             return f"item {item.id!r} has the score {item.score}; scores lie between 0 and 1"
+        if item.score in (0, 1) and item.score != item.correct:
+            marked = "right" if item.correct else "wrong"
+            return f"item {item.id!r} has the score {item.score:g} and is marked {marked}: one of the two is not so"
     return None
 
 
@@ -98,16 +103,12 @@ def reads_likeliest(record: TextLoss, name: str) -> str | None:
 
 def void(measured: Answers, name: str = "measurement") -> str | None:
     """Why nothing can be judged by these answers, or None."""
-    thinking = [item.id for item in measured.items if item.open_think]
-    if thinking:
-        return (
-            f"{len(thinking)} of {len(measured.items)} answers of the {name} end inside an open <think> ({thinking[0]} first): "
-            f"raise the suite's max_tokens, {_limit(measured)} now"
-        )
-    cut_off = share(measured.items, lambda item: item.finish_reason == "length")
-    if cut_off > MOST_VOID:
-        return f"{cut_off:.0%} of the {name}'s answers were cut off by length: raise the suite's max_tokens, {_limit(measured)} now"
-    failed = share(measured.items, lambda item: item.finish_reason not in ("stop", "length"))
+    never = share(measured.items, never_came)
+    if never > MOST_VOID:
+        thinking = [item.id for item in measured.items if item.open_think]
+        inside = f", {len(thinking)} of {len(measured.items)} inside an open <think> ({thinking[0]} first)" if thinking else ""
+        return f"{never:.0%} of the {name}'s answers were cut off{inside}: raise the suite's max_tokens, {_limit(measured)} now"
+    failed = share(measured.items, is_odd)
     if failed > MOST_VOID:
         return f"{failed:.0%} of the {name}'s answers ended neither by themselves nor by length: look at their finish_reason in the record"
     unparsed = share(measured.items, lambda item: not item.parsed)

@@ -52,16 +52,17 @@ def measure_throughput(server: Serving, bf16: Serving | Throughput | None, suite
         benchmark.pedantic(one_round, setup=before_each, rounds=suite.rounds, iterations=1)
         if len(rounds) != suite.rounds:
             raise MeasurementError(f"{suite.name}: {suite.rounds} rounds were asked for and {len(rounds)} ran; is the benchmark disabled?")
+        bf16_limit = bf16.limit if isinstance(bf16, Throughput) else None
         if bf16_server is not None and reference is not None:
             with _naming(bf16_server, suite):
-                reference.check()
+                bf16_limit = _limit(bf16_server, suite, summarize(references, reference.check(), stream=True), health)
         with _naming(server, suite):
             summary = summarize(rounds, session.check(), stream=True)
     speedups = [
         math.log(one.figures.decode_tps / before.figures.decode_tps)
         for before, one in zip(references, rounds, strict=bf16_server is not None)
     ]
-    measured = _record(server, suite, summary, speedups, started, health)
+    measured = msgspec.structs.replace(_record(server, suite, summary, speedups, started, health), bf16_limit=bf16_limit)
     if isinstance(bf16, Throughput):
         measured = msgspec.structs.replace(measured, bf16_decode_tps=[one.decode_tps for one in bf16.rounds])
     benchmark.extra_info |= _beside_the_seconds(measured, summary)

@@ -30,7 +30,8 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     """How far two checkpoints' next-token distributions lie apart on a sample of positions.
 
     `kl_nats`: a lower bound of KL(baseline || candidate), exact up to what hides in the `tail_mass` (mean probability
-    outside the tokens known of both), `kl_interval` the 95 % interval of its mean by document; `top1_agreement`:
+    outside the tokens known of both), `kl_interval` the 95 % interval of that mean, whose positions
+    depend on each other within a document; `top1_agreement`:
     share of positions with the same likeliest token; `rms_delta_p`: root mean square of the own token's change of
     probability, `abs_delta_p` its size.
     """

@@ -69,7 +69,8 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 class Throughput(Record, frozen=True, kw_only=True, tag="throughput"):
     """`decode_tps` is the median of the rounds, `decode_tps_interval` the 95 % t-interval of their mean;
     `log_speedup_over_bf16` holds, round by round, ln(decode_tps / BF16's in the round just before), where measured, and
-    `bf16_decode_tps` BF16's rounds of the same run, measured alone, where both servers do not fit on the device at once;
+    `bf16_decode_tps` BF16's rounds of the same run, measured alone, where both servers do not fit on the device at once; `bf16_limit`:
+    what memory allows BF16, and how much of it was reached;
     `counters` is None where the server has none, and was not checked."""
 
     concurrency: int
@@ -91,6 +92,7 @@ class Throughput(Record, frozen=True, kw_only=True, tag="throughput"):
     health: DeviceHealth | None = None
     limit: Limit | None = None
     bf16_decode_tps: list[float] = msgspec.field(default_factory=list)
+    bf16_limit: Limit | None = None
 
     @property
     def figure(self) -> float:

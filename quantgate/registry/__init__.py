@@ -1,6 +1,7 @@
 """models.toml: families, checkpoints and tolerances; and where a checkpoint's files are on this machine."""
 
 from quantgate.registry.hub import fetch, in_cache, local_folder, locate
+from quantgate.registry.limits import refuse_senseless
 from quantgate.registry.manifest import MANIFEST, Base, Calibration, Manifest, Repair, made_by, read_manifest, write_manifest
 from quantgate.registry.models import DUMMY, PRECISIONS, REFERENCE_PRECISION, Checkpoint, Family, Registry, Serve, Tolerance
 from quantgate.registry.reading import load
@@ -26,5 +27,6 @@ __all__ = [
     "locate",
     "made_by",
     "read_manifest",
+    "refuse_senseless",
     "write_manifest",
 ]

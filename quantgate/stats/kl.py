@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from quantgate.records import Divergence, DocumentTopK, Spread
-from quantgate.stats.intervals import mean_interval
+from quantgate.stats.intervals import clustered_interval
 
 LEAST = 1e-12  # a probability below this is rounding, in the tail as elsewhere
 
@@ -21,7 +21,7 @@ def divergence(baseline: Sequence[DocumentTopK], candidate: Sequence[DocumentTop
     if not baseline or {one.id: len(one.own) for one in baseline} != {one.id: len(one.own) for one in candidate}:
         return None
     bounds: list[float] = []
-    by_document: list[float] = []
+    documents: list[str] = []
     tails: list[float] = []
     changes: list[float] = []
     agreed = 0
@@ -35,12 +35,12 @@ def divergence(baseline: Sequence[DocumentTopK], candidate: Sequence[DocumentTop
             tails.append(tail)
             agreed += before.tokens[place][0] == now.tokens[place][0]
             changes.append(math.exp(now.own[place]) - math.exp(before.own[place]))
-        by_document.append(fmean(bounds[-len(before.own) :]))
+        documents += [before.id] * len(before.own)
     return Divergence(
         documents=len(baseline),
         positions=len(bounds),
         kl_nats=_spread(bounds),
-        kl_interval=mean_interval(by_document).interval if len(by_document) > 1 else None,
+        kl_interval=clustered_interval(bounds, documents).interval if len(baseline) > 1 else None,
         top1_agreement=agreed / len(bounds),
         rms_delta_p=math.sqrt(fmean(change**2 for change in changes)),
         abs_delta_p=_spread([abs(change) for change in changes]),

@@ -37,7 +37,8 @@ def test_json_is_one_document_with_every_figure(running: Stub, capsys: pytest.Ca
     assert low < sum(one["decode_tps"] for one in summary["rounds"]) / 3 < high
     for name in ("ttft_ms", "tpot_ms", "itl_ms", "latency_ms"):
         assert list(summary[name]) == ["mean", "p50", "p90", "p99"]
-        assert all(one[name]["p50"] > 0 for one in summary["rounds"])
+        # Chunks that come together have no gap between them.
+        assert all(one[name]["p50"] >= 0 if name == "itl_ms" else one[name]["p50"] > 0 for one in summary["rounds"])
     # Four rounds with the warm-up, of eight requests with six tokens and three of the template.
     assert summary["counters"] == {
         "generation_tokens": 384,

@@ -47,11 +47,40 @@ def test_a_checkpoint_that_lost_everything_fails_even_where_its_answers_are_cut_
     assert (outcome, reason.partition(",")[0]) == ("fail", "the drop reaches the tolerance")
 
 
-@pytest.mark.parametrize(("right", "why"), [("-" * 200, "BF16 itself gets 0.0% right"), ("+" * 200, "BF16 gets 100.0% right")])
-def test_a_suite_at_the_floor_or_the_ceiling_never_passes(right: str, why: str) -> None:
-    outcome, reason = outcome_of(answers(right), answers(right))
+def test_a_suite_at_the_floor_never_passes() -> None:
+    outcome, reason = outcome_of(answers("-" * 200), answers("-" * 200))
     assert outcome == "inconclusive"
-    assert reason.startswith(f"the suite cannot discriminate: {why}")
+    assert reason.startswith("the suite cannot discriminate: BF16 itself gets 0.0% right")
+
+
+def test_at_the_ceiling_answers_that_decide_do_and_it_is_said() -> None:
+    # 200 equal answers: Tango's interval without discordance ends at (z^2 + ...)/n, below 2.5 points and far below 8.
+    outcome, reason = outcome_of(answers("+" * 200), answers("+" * 200))
+    assert (outcome, reason) == ("pass", "within tolerance; BF16 gets 100.0% right, so a loss of ability need not show")
+
+
+def test_at_the_ceiling_too_few_answers_say_that_the_suite_cannot_tell() -> None:
+    outcome, reason = outcome_of(answers("+" * 20), answers("+" * 20))
+    assert outcome == "inconclusive"
+    said = "BF16 gets 100.0% right, so a loss of ability need not show; ask something harder"
+    assert reason == f"the suite cannot discriminate: {said}"
+
+
+def scored(right: str, scores: str) -> Answers:
+    """Answers marked as in `right` whose scores are 1 for "+" and 0 for "-"."""
+    one = answers(right)
+    items = [msgspec.structs.replace(item, score=float(score == "+")) for item, score in zip(one.items, scores, strict=True)]
+    return msgspec.structs.replace(one, items=items)
+
+
+def test_scores_of_0_and_1_are_what_is_counted() -> None:
+    # 320 of 400 right become none: 80 points, with 320 that regressed and none that improved.
+    before, after = scored("++++-" * 80, "++++-" * 80), scored("-" * 400, "-" * 400)
+    got = judge_answers(after, before, accuracy_points=2.0)
+    assert (got.verdict, got.drop) == ("fail", 80.0)
+    assert got.discordant == Discordant(regressed=320, improved=0)
+    # `correct` says nothing beside a score; what contradicts it is no record (see wellformed).
+    assert judge_answers(scored("++++-" * 80, "-" * 400), before, accuracy_points=2.0).drop == 80.0
 
 
 def test_a_fail_names_the_group_that_lost_most() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from quantgate.cli import main
 from quantgate.records import Answers, write_record
-from tests_fixtures.doubles.examples import MIXED, answers, text_loss
+from tests_fixtures.doubles.examples import MIXED, answers, text_loss, with_provenance
 
 BF16 = Path(__file__).parents[2] / "fixtures" / "reference" / "bf16"
 LOSSES = [20.0, 31.0, 39.0, 52.0, 58.0, 71.0] * 3
@@ -113,3 +113,68 @@ def test_a_suite_that_the_baseline_lacks_is_an_error_and_not_left_out(
     assert main(["compare", *map(str, folders), "--json"]) == 2
     found = {one["suite"]: one["verdict"] for one in json.loads(capsys.readouterr().out)["verdicts"]}
     assert found == {"reference-text": "pass", "reference-questions": "error"}
+
+
+def test_suites_of_one_checkpoint_are_corrected_for_and_other_checkpoints_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fail alone stays one beside nineteen other checkpoints."""
+    for number in range(20):
+        write_record(tmp_path / "before", msgspec.structs.replace(text_loss("nvfp4", LOSSES), checkpoint=f"one{number}"))
+        now = msgspec.structs.replace(text_loss("nvfp4", worse(0.08) if number == 7 else LOSSES), checkpoint=f"one{number}")
+        write_record(tmp_path / "after", now)
+    assert main(["compare", str(tmp_path / "before"), str(tmp_path / "after"), "--json"]) == 1
+    judged = {one["checkpoint"]: one for one in json.loads(capsys.readouterr().out)["verdicts"]}
+    assert {name for name, one in judged.items() if one["verdict"] == "fail"} == {"one7"}
+    assert judged["one7"]["p_value"] == judged["one7"]["p_value_alone"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [([], 0), (["--inconclusive=warn"], 0), (["--inconclusive=pass"], 0), (["--inconclusive=fail"], 1)]
+)
+def test_what_is_inconclusive_is_a_failure_where_that_is_asked_for(options: list[str], code: int, tmp_path: Path) -> None:
+    pair = [str(write_record(tmp_path / name, answers("++++-" * 4))) for name in ("a", "b")]
+    assert main(["compare", *pair, *options]) == code
+
+
+def test_models_toml_is_read_where_it_lies(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = f'[[family]]\nname = "other"\nsuites = ["x"]\ncheckpoint = [{{ name = "a", precision = "bf16", path = "{BF16}" }}]\n'
+    text = f"{other}[tolerance]\nnvfp4 = {{ perplexity_ratio = 1.005, accuracy_points = 8.0 }}\n"
+    (tmp_path / "models.toml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", *map(str, folders), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["verdicts"][1]["tolerance"] == pytest.approx(math.log(1.005))
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--perplexity-ratio=5", "tolerance: perplexity_ratio is 5.0; it must lie above 1 and below 2; 1.05 accepts 5 %"),
+        ("--accuracy-points=500", "tolerance: accuracy_points is 500.0; it must lie above 0 and below 100"),
+        ("--decode-tps-ratio=1.5", "tolerance: decode_tps_ratio is 1.5; it must lie between 0 and 1"),
+    ],
+)
+def test_a_tolerance_has_the_limits_that_models_toml_has(
+    option: str, said: str, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *map(str, folders), option]) == 2
+    assert capsys.readouterr().err == f"quantgate compare: {said}\n"
+
+
+def test_unpaired_says_what_stands_in_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def reason(baseline: Answers, candidate: Answers) -> str:
+        pair = [str(write_record(tmp_path / name, one)) for name, one in (("a", baseline), ("b", candidate))]
+        assert main(["compare", *pair, "--unpaired", "--json"]) == 2
+        return str(json.loads(capsys.readouterr().out)["verdicts"][0]["reason"])
+
+    one = answers(MIXED)
+    assert reason(one, one) == "these 200 items pair, and pairs show far more: leave --unpaired out"
+    hot = with_provenance(one, sampling={**one.provenance.sampling, "temperature": 1.0})
+    assert reason(one, hot).startswith("the sampling's temperature changed from 0")
+    assert reason(one, msgspec.structs.replace(one, suite="another")).startswith(
+        "the suite changed from 'reference-questions' to 'another'"
+    )
+    kin = msgspec.structs.replace(one, items=[msgspec.structs.replace(item, cluster="talk", id=f"x{item.id}") for item in one.items])
+    assert "belongs to a cluster ('talk')" in reason(one, kin)

@@ -15,8 +15,10 @@ from quantgate import fingerprint, registry
 from quantgate.devices import Slot, cpu
 from quantgate.errors import MeasurementError, ServerError
 from quantgate.judgement import malformed
+from quantgate.measure import throughput
+from quantgate.measure.load import Summary
 from quantgate.measure.throughput import embedding_bytes, kv_bytes_a_token, measure_throughput, memory_bound
-from quantgate.records import DeviceHealth, Throughput, decode, encode
+from quantgate.records import DeviceHealth, Limit, Throughput, decode, encode
 from quantgate.registry import Checkpoint, Serve
 from quantgate.server import Secret, Serving
 from quantgate.server import liveness as watching
@@ -120,6 +122,23 @@ def test_every_round_of_a_checkpoint_comes_right_after_one_of_bf16(running: Stub
     tokenizer = fingerprint.tokenizer(REFERENCE)
     assert len({tokenizer.encode(prompt).ids[0] for prompt in prompts}) == len(prompts) == 2 * 4 * 8
     assert {len(tokenizer.encode(prompt).ids) for prompt in prompts} == {6}
+
+
+def test_bf16_s_own_share_of_its_limit_stands_beside(
+    running: Stub, another: Stub, carrier: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reached(server: Serving, suite: LoadSuite, summary: Summary, health: DeviceHealth | None) -> Limit:  # noqa: ARG001 (as called)
+        percent = {"nvfp4": 20.0, "bf16": 80.0}[server.checkpoint.name]
+        return Limit(weights_gib=1.0, kv_gib=0.0, decode_tps=summary.decode_tps, percent=percent)
+
+    monkeypatch.setattr(throughput, "_limit", reached)
+    running.behave(Behaviour(step_ms=1))
+    another.behave(Behaviour(step_ms=4))
+    one = measured(running, carrier, another)
+    assert one.limit is not None
+    assert one.bf16_limit is not None
+    assert (one.limit.percent, one.bf16_limit.percent) == (20.0, 80.0)
+    assert one.bf16_limit.decode_tps < one.limit.decode_tps
 
 
 def test_a_failed_request_voids_the_measurement_and_names_the_server(running: Stub, carrier: Benchmark) -> None:

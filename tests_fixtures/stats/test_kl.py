@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from quantgate.records import DocumentTopK
 from quantgate.stats import divergence, kl_lower_bound
 from tests_fixtures.doubles.examples import topk
 
@@ -41,3 +42,20 @@ def test_samples_pair_by_document_and_others_give_no_divergence() -> None:
     assert divergence([one, other], [other, one]) == divergence([one, other], [one, other])
     assert divergence([one], [other]) is None
     assert divergence([], [one]) is None
+
+
+def test_the_interval_is_that_of_the_mean_it_stands_beside() -> None:
+    def positions(one: DocumentTopK, times: int) -> DocumentTopK:
+        return DocumentTopK(id=one.id, own=one.own * times, tokens=one.tokens * times, logprobs=one.logprobs * times)
+
+    same, moved = {1: 0.5, 2: 0.5}, {1: 0.25, 2: 0.75}
+    before = [positions(topk(0.5, same), 3), topk(0.5, same, "d1")]
+    after = [positions(topk(0.5, moved), 3), topk(0.5, same, "d1")]
+    got = divergence(before, after)
+    assert got is not None
+    assert got.kl_interval is not None
+    # Three positions of one document at a, one of another at 0: mean 3a/4. Residuals add up to 3a/4 and -3a/4 by document,
+    # se^2 = 2/1 * 2 * (3a/4)^2 / 4^2, so se = 0.375 a; t with one degree of freedom is 12.706.
+    a = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
+    assert got.kl_nats.mean == pytest.approx(0.75 * a)
+    assert got.kl_interval == pytest.approx((0.75 * a - 12.7062 * 0.375 * a, 0.75 * a + 12.7062 * 0.375 * a), rel=1e-5)
