@@ -94,6 +94,17 @@ def test_a_divergence_gates_only_where_models_toml_asks(kl_nats: float | None, w
     assert judge_text(now, base, perplexity_ratio=1.05, kl_nats=kl_nats).verdict == wanted
 
 
+def test_a_divergence_that_is_surely_there_and_not_surely_too_large_decides_nothing() -> None:
+    # Three documents at 0.0253 nats, three at 0.0880: mean 0.0567, standard error 0.0140, t(5) 2.571. A KL is never below 0.
+    before = [topk(0.5, {1: 0.5, 2: 0.3, 3: 0.2}, f"d{place}") for place in range(6)]
+    near, far = {1: 0.4, 2: 0.4, 3: 0.2}, {1: 0.3, 2: 0.4, 3: 0.3}
+    after = [topk(0.5, one, f"d{place}") for place, one in enumerate([near, far] * 3)]
+    base, now = (msgspec.structs.replace(text_loss("nvfp4"), topk=sample) for sample in (before, after))
+    got = judge_text(now, base, perplexity_ratio=1.05, kl_nats=0.05)
+    assert got.verdict == "inconclusive"
+    assert "KL >= 0.057 nats [0.021, 0.093], at most 0.05 wanted" in got.reason
+
+
 def test_an_alarm_is_raised_where_the_distribution_moved_more_than_the_loss() -> None:
     before = [topk(0.5, {1: 0.5, 2: 0.3, 3: 0.2})]
     after = [topk(0.5, {1: 0.3, 2: 0.4, 3: 0.3})]
