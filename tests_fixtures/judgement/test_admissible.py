@@ -5,9 +5,10 @@ import math
 import msgspec
 import pytest
 
+from quantgate.judgement.admissible import unfit_to_approve
 from quantgate.judgement.rule import Others
 from quantgate.judgement.text import judge_text
-from tests_fixtures.doubles.examples import MIXED, PROVENANCE, answers, with_provenance
+from tests_fixtures.doubles.examples import MIXED, PROVENANCE, answers, speed, with_provenance
 from tests_fixtures.doubles.pairs import judged, outcome_of, pair_of_answers, pair_of_texts, replace_document
 
 
@@ -94,3 +95,8 @@ def test_answers_graded_or_clustered_on_one_side_alone_do_not_compare(field: dic
     base = answers(MIXED)
     other = msgspec.structs.replace(base, items=[msgspec.structs.replace(item, **field) for item in base.items])
     assert outcome_of(base, other)[0] == outcome_of(other, base)[0] == "error"
+
+
+def test_a_number_in_a_pair_of_them_is_looked_at_too() -> None:
+    one = msgspec.structs.replace(speed([100.0, 101.0]), decode_tps_interval=(99.0, math.nan))
+    assert unfit_to_approve(one) == "decode_tps_interval[2] is nan in the measurement: nothing can be concluded from it"

@@ -113,3 +113,18 @@ def test_a_suite_is_always_one_of_the_suites() -> None:
 def test_every_verdict_can_be_written(judge: Callable[[], Verdict]) -> None:
     got = judge()
     assert msgspec.json.decode(encode(got), type=Verdict) == got
+
+
+def test_where_the_interval_and_the_exact_p_disagree_one_of_them_is_said_to_decide() -> None:
+    # 11 against 3 of 300: P(X >= 11 | 14, 1/2) = 470/16384 = 0.0287, and Tango's interval begins at 0.16 points.
+    got = judged(pair_of_answers(11, 3, 300), points=2.0)
+    assert got.interval is not None
+    assert got.interval[0] == pytest.approx(0.16, abs=0.01)
+    assert got.verdict == "inconclusive"
+    assert "since chance could explain the drop (p = 0.029; p decides, not the interval)" in got.reason
+
+
+def test_a_loss_within_tolerance_is_called_real_only_where_the_exact_p_shows_it() -> None:
+    assert judged(pair_of_answers(11, 3, 300), points=8.0).reason == "within tolerance"
+    # 12 against 3: P(X >= 12 | 15, 1/2) = 576/32768 = 0.0176.
+    assert judged(pair_of_answers(12, 3, 300), points=8.0).reason == "a real loss, within tolerance"
