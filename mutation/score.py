@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
@@ -20,7 +20,7 @@ import msgspec
 from mutation.catalogue import CATALOGUE, STANDARD
 from mutation.fresh import FRESH_SUITES, fresh_suites
 from mutation.mutant import REFERENCE, Mutant, make
-from mutation.other_rules import other_rules
+from mutation.other_rules import Said, other_rules
 from mutation.pairing import paired_and_unpaired
 from mutation.table import Finding, Row, tables
 from quantgate import devices, registry, suites
@@ -147,7 +147,17 @@ class Bench:
         measured = [read_measurement(file) for file in sorted((self.out / "records" / row.name).rglob("*.json"))]
         kept = [one for one in row.findings if one.test in ("boot", *NOT_MEASURED)]
         findings = [finding(one, judged) for one in measured[::-1] for judged in self.verdicts(row.source, one)]
-        return msgspec.structs.replace(row, findings=[*kept, *findings])
+        return msgspec.structs.replace(row, findings=[*kept, *findings], others=self.others(row.source, measured))
+
+    def others(self, source: str, measured: Sequence[Measurement]) -> dict[str, Said]:
+        """What other projects' rules say of the answers among these against BF16's; empty without answers."""
+        base = APPROVED.load("cpu", "reference", "bf16", "reference-questions")
+        points = self.loaded.tolerance_of(self.family, self.checkpoints[source]).accuracy_points
+        if isinstance(base, Answers) and points is not None:
+            for one in measured:
+                if isinstance(one, Answers):
+                    return other_rules(one, base, points)._asdict()
+        return {}
 
     def pairing(self) -> str:
         """What pairing is worth on the shipped checkpoints' approved answers."""
@@ -162,11 +172,11 @@ class Bench:
 
     def _row(self, job: Job, findings: list[Finding], measured: list[Measurement], seconds: float) -> Row:
         row = Row(name=job.name, kind=job.kind, source=job.source, summary=job.summary, findings=findings, seconds=round(seconds, 1))
-        base = APPROVED.load("cpu", "reference", "bf16", "reference-questions")
+        row = msgspec.structs.replace(row, others=self.others(job.source, measured))
         for one in measured:
             row = msgspec.structs.replace(row, checkpoint_fingerprint=one.provenance.checkpoint_fingerprint)
-            if isinstance(one, Answers) and isinstance(base, Answers):
-                row = msgspec.structs.replace(row, accuracy=one.accuracy, other_rules=other_rules(one, base)._asdict())
+            if isinstance(one, Answers):
+                row = msgspec.structs.replace(row, accuracy=one.accuracy)
             if isinstance(one, TextLoss):
                 row = msgspec.structs.replace(row, perplexity=one.perplexity)
         return row

@@ -1,6 +1,7 @@
 """The rows of a mutation run as Markdown tables, beside the true losses of `truth.json`."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,12 +9,37 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from mutation.other_rules import NEL_COMPARE_MAX_DROP, NEL_GATE_MAX_DROP, SGLANG_MARGIN, Said
 from quantgate.judgement import ANSWERS_UNIT, decision_probabilities
 from quantgate.records import Verdict
 
 CAUGHT = ("fail", "error")
 SURE = 3.0
 """From this many times the tolerance on a mutant must fail."""
+
+RULES = {
+    "vllm_absolute": "vLLM, GSM8K: accuracy >= expected - 0.08",
+    "vllm_relative": "vLLM, lm-eval, formerly: within a relative 5 %",
+    "vllm_lm_eval": "vLLM, lm-eval: accuracy >= 0.92 expected",
+    "vllm_two_sigma": "vLLM, perf-eval: within 2 sigma, unpaired",
+    "sglang": f"sglang: accuracy >= a constant, {100 * SGLANG_MARGIN:g} points below",
+    "llm_compressor": "llm-compressor: round(ratio, 2) >= 0.95",
+    "tensorrt_llm": "TensorRT-LLM: ref + Phi^-1(0.05) sqrt(2 sigma^2/n)",
+    "nel_gate": f"NeMo Evaluator, `nel gate`, paired: {100 * NEL_GATE_MAX_DROP:g} points, its default",
+    "nel_gate_at_tolerance": "NeMo Evaluator, `nel gate`, paired: this suite's tolerance",
+    "nel_compare": f"NeMo Evaluator, `nel compare`, paired: {100 * NEL_COMPARE_MAX_DROP:g} points, its default",
+    "nel_compare_at_tolerance": "NeMo Evaluator, `nel compare`, paired: this suite's tolerance",
+}
+"""Each of `OtherRules` as the table names it."""
+ANSWERS_ALONE = ("boot", "answers", "answers not measured")
+OTHERS_NOTE = (
+    "A checkpoint that did not boot, or whose answers could not be measured, counts as rejected by every rule. In brackets: neither "
+    "rejected nor accepted, and not counted as rejected. `undecided` is this suite's `inconclusive` (nothing fails, and not "
+    "everything passes) and NeMo Evaluator's INCONCLUSIVE: of `nel gate` where the interval has the tolerance inside, of `nel "
+    "compare` where the loss is not significant and the discordant pairs are too few to tell. `warned` is WARN of `nel compare`: a "
+    "significant loss, no larger than the tolerance. Both commands exit with 1 where they reject and with 2 for what is in "
+    "brackets, which `--no-strict` turns into 0."
+)
 
 
 class Finding(msgspec.Struct, frozen=True, array_like=True):
@@ -39,7 +65,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_fingerprint: str = ""
     perplexity: float | None = None
     accuracy: float | None = None
-    other_rules: dict[str, bool] = {}
+    others: dict[str, Said] = {}
+    """What `OtherRules` say; empty where answers were not measured."""
 
     def caught(self) -> list[Finding]:
         return [one for one in self.findings if one.verdict in CAUGHT]
@@ -127,23 +154,34 @@ def _others(harmful: Sequence[Row], mild: Sequence[Row], harmless: Sequence[Row]
     sure = [row for row in harmful if _multiple(truth[row.name]) >= SURE]
     subtle = [row for row in harmful if row not in sure]
     groups = {f"harmful, {SURE:g} x and more": sure, f"harmful, 1 to {SURE:g} x": subtle, "below the tolerance": mild, "harmless": harmless}
-    rules = {
-        "vllm_absolute": "vLLM: accuracy >= expected - 0.08",
-        "vllm_relative": "vLLM: within a relative 5 %",
-        "llm_compressor": "llm-compressor: round(ratio, 2) >= 0.95",
-        "tensorrt_llm": "TensorRT-LLM: ref + Phi^-1(0.05) sqrt(2 sigma^2/n)",
-    }
     head = ["rejected by", *(f"{name} ({len(rows)})" for name, rows in groups.items())]
-    tests: dict[str, Callable[[Row], bool]] = {said: partial(_rejected_by, rule) for rule, said in rules.items()}
-    tests["this suite, against BF16"] = lambda row: bool(row.caught_against_bf16())
-    tests["this suite, drift included"] = lambda row: bool(row.caught())
-    lines = [[said, *(str(sum(map(test, rows))) for rows in groups.values())] for said, test in tests.items()]
-    note = "A checkpoint that did not boot, or whose answers could not be measured, counts as rejected by every rule."
-    return _markdown(head, lines) + "\n\n" + note
+    tests: dict[str, Callable[[Row], Said]] = {said: partial(_said_by, rule) for rule, said in RULES.items()}
+    tests["this suite, answers alone, against BF16"] = lambda row: _suite([one for one in row.findings if one.test in ANSWERS_ALONE])
+    tests["this suite, against BF16"] = lambda row: _suite([one for one in row.findings if "drift" not in one.test])
+    tests["this suite, drift included"] = lambda row: _suite(row.findings)
+    lines = [[said, *(_counts(list(map(test, rows))) for rows in groups.values())] for said, test in tests.items()]
+    return _markdown(head, lines) + "\n\n" + OTHERS_NOTE
 
 
-def _rejected_by(rule: str, row: Row) -> bool:
-    return not row.other_rules.get(rule, False)
+def _said_by(rule: str, row: Row) -> Said:
+    if row.accuracy is None:
+        return "rejected"
+    if rule not in row.others:
+        raise SystemExit(f"{row.name}: its row was stored before the rule {rule}; --judge-again fills it in from the stored answers")
+    return row.others[rule]
+
+
+def _suite(findings: Sequence[Finding]) -> Said:
+    if any(one.verdict in CAUGHT for one in findings):
+        return "rejected"
+    return "accepted" if all(one.verdict == "pass" for one in findings) else "undecided"
+
+
+def _counts(said: Sequence[Said]) -> str:
+    """How many reject, and in brackets how many neither reject nor accept."""
+    counts = Counter(said)
+    neither = ", ".join(f"{counts[one]} {one}" for one in ("warned", "undecided") if counts[one])
+    return f"{counts['rejected']}" + (f" ({neither})" if neither else "")
 
 
 def _fails_expected(of: list[Verdict], true: dict[str, Any]) -> float:

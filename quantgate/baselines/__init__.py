@@ -1,6 +1,6 @@
 """Approved measurements: where they are kept, their history, who approved them and why."""
 
-from quantgate.baselines.approval import approval_of, approver, is_unchanged, with_history
+from quantgate.baselines.approval import approval_of, approver, is_unchanged, oldest_of, wants_a_reason, with_history
 from quantgate.baselines.folder import BaselineFolder, name_of
 
 __all__ = [
@@ -9,5 +9,7 @@ __all__ = [
     "approver",
     "is_unchanged",
     "name_of",
+    "oldest_of",
+    "wants_a_reason",
     "with_history",
 ]

@@ -1,28 +1,105 @@
-"""What becomes a baseline: the measurement, its history, and who approved it when and why. Storing it is `fixtures/snapshots.py`'s."""
+"""What becomes a baseline: the measurement, its history, and who approved it when and why. Storing it is `fixtures/snapshots.py`'s.
+
+A baseline remembers the oldest approval that it still answers for: the last one with a reason, or the first. What replaces it without
+a reason is judged against that one too, since twelve steps of one per cent are one of twelve.
+"""
 
 import datetime
 import getpass
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from quantgate.records import Approval, Measurement, TextLoss
+from quantgate.judgement import blind, sentence
+from quantgate.records import Answers, Approval, Measurement, Oldest, TextLoss, Verdict
 from quantgate.registry import REFERENCE_PRECISION
 
 GIT_SECONDS = 10.0
 
 
 def with_history(measured: Measurement, old: Measurement | None, approval: Approval) -> Measurement:
-    """The measurement as it is stored: `old`'s history and this approval; likeliest tokens for the reference alone."""
+    """The measurement as it is stored: `old`'s history and this approval, and what it still answers for; likeliest tokens for the
+    reference alone."""
     history = [*(old.history if old is not None else []), approval]
-    kept = msgspec.structs.replace(measured, history=history)
+    kept = msgspec.structs.replace(measured, history=history, oldest=_answers_for(measured, old, approval))
     if isinstance(kept, TextLoss) and kept.precision != REFERENCE_PRECISION:
         kept = msgspec.structs.replace(kept, topk=[])  # only BF16's are ever compared with
     return kept
 
 
-def approval_of(measured: Measurement, reason: str | None, by: str, when: datetime.datetime) -> Approval:
+def _answers_for(measured: Measurement, old: Measurement | None, approval: Approval) -> Oldest | None:
+    """The oldest approval that stands behind this one; None where it is the first, or has a reason, and stands for itself."""
+    if old is None or approval.reason is not None:
+        return None
+    first = oldest_of(old)
+    if old.oldest is not None:
+        when, by, figure = old.oldest.when, old.oldest.by, old.oldest.figure
+    elif old.history:
+        when, by, figure = old.history[-1].when, old.history[-1].by, old.figure
+    else:
+        when, by, figure = old.provenance.started, "nobody", old.figure
+    now, before = _values(measured), _values(first)
+    return Oldest(when=when, by=by, figure=figure, changed={name: value for name, value in before.items() if now.get(name) != value})
+
+
+def oldest_of(baseline: Measurement) -> Measurement:
+    """The oldest approval that the baseline answers for, as a measurement to compare with; the baseline itself where it is that."""
+    oldest = baseline.oldest
+    if oldest is None:
+        return baseline
+    if isinstance(baseline, TextLoss):
+        documents = [msgspec.structs.replace(one, nll_sum=oldest.changed.get(one.id, one.nll_sum)) for one in baseline.documents]
+        return msgspec.structs.replace(baseline, documents=documents, topk=[], again=[])
+    if isinstance(baseline, Answers):
+        items = []
+        for item in baseline.items:
+            worth = oldest.changed.get(item.id, item.worth)
+            graded = {} if item.score is None else {"score": worth}
+            items.append(msgspec.structs.replace(item, correct=worth == 1 if item.score is None else item.correct, **graded))
+        return msgspec.structs.replace(baseline, items=items, again=[])
+    scale = oldest.figure / baseline.figure
+    rounds = [msgspec.structs.replace(one, decode_tps=one.decode_tps * scale) for one in baseline.rounds]
+    return msgspec.structs.replace(baseline, rounds=rounds)
+
+
+def _values(measured: Measurement) -> dict[str, float]:
+    """By id, what is compared of each document or item; a speed has none."""
+    if isinstance(measured, TextLoss):
+        return {one.id: one.nll_sum for one in measured.documents}
+    return {one.id: one.worth for one in measured.items} if isinstance(measured, Answers) else {}
+
+
+def wants_a_reason(
+    measured: Measurement, old: Measurement, between: Sequence[Verdict | str], since_oldest: Sequence[Verdict | str]
+) -> list[str]:
+    """Why this measurement replaces `old` only with a reason; nothing where it may without.
+
+    `between`: the verdicts against `old`; `since_oldest`: against the oldest approval. BF16's baseline is what all others are judged by:
+    everything but a pass asks for a reason. Of the rest, a fail.
+    """
+    is_reference = measured.precision == REFERENCE_PRECISION
+    found = [_said(one) for one in between if _asks(one, strict=is_reference)]
+    if old.oldest is not None:
+        whose = f"{old.oldest.when[:10]} by {old.oldest.by}: {old.oldest.figure:.4g} then, {measured.figure:.4g} now"
+        found += [f"{_said(one)}; against the oldest approval ({whose})" for one in since_oldest if _asks(one, strict=is_reference)]
+    if is_reference and isinstance(measured, Answers) and isinstance(old, Answers) and blind(old) is None and (why := blind(measured)):
+        found.append(f"{measured.family}/{measured.checkpoint} {measured.suite}: {why}")
+    return found
+
+
+def _asks(judged: Verdict | str, *, strict: bool) -> bool:
+    if isinstance(judged, str):
+        return strict
+    return judged.verdict != "pass" if strict else judged.verdict == "fail"
+
+
+def _said(judged: Verdict | str) -> str:
+    return judged if isinstance(judged, str) else sentence(judged)
+
+
+def approval_of(measured: Measurement, reason: str | None, by: str, when: datetime.datetime, discordance: float | None = None) -> Approval:
     """The entry for the history."""
     return Approval(
         when=when.isoformat(timespec="seconds"),
@@ -32,6 +109,7 @@ def approval_of(measured: Measurement, reason: str | None, by: str, when: dateti
         device_name=measured.provenance.device_name,
         checkpoint_fingerprint=measured.provenance.checkpoint_fingerprint,
         reason=reason,
+        discordance=discordance,
     )
 
 
@@ -42,7 +120,7 @@ def is_unchanged(old: Measurement, new: Measurement) -> bool:
 
 def _lasting(measured: Measurement) -> Measurement:
     provenance = msgspec.structs.replace(measured.provenance, started="", seconds=0.0, gpu_uuid=[])
-    return msgspec.structs.replace(measured, provenance=provenance, history=[])
+    return msgspec.structs.replace(measured, provenance=provenance, history=[], oldest=None)
 
 
 def approver(folder: Path) -> str:

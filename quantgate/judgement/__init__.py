@@ -1,11 +1,18 @@
 """Measurement x baseline x tolerance -> verdict. `rule.py` decides, `admissible.py` says what may be judged at all."""
 
 from quantgate.judgement.admissible import unfit_to_approve
-from quantgate.judgement.answers import judge_answers, judge_answers_unpaired
+from quantgate.judgement.answers import blind, judge_answers, judge_answers_unpaired
 from quantgate.judgement.comparison import compare, judge_pair, read_record
 from quantgate.judgement.foresight import unable_to_see
 from quantgate.judgement.judge import Case, Judge
-from quantgate.judgement.long_run import coverage_table, decision_probabilities, decision_table, text_table
+from quantgate.judgement.long_run import (
+    coverage_table,
+    decision_probabilities,
+    decision_table,
+    extension_table,
+    proven_table,
+    text_table,
+)
 from quantgate.judgement.rule import Others
 from quantgate.judgement.speed import judge_decode_tps, judge_speedup
 from quantgate.judgement.text import judge_text
@@ -17,10 +24,12 @@ __all__ = [
     "Case",
     "Judge",
     "Others",
+    "blind",
     "compare",
     "coverage_table",
     "decision_probabilities",
     "decision_table",
+    "extension_table",
     "figure",
     "figure_parts",
     "judge_answers",
@@ -31,6 +40,7 @@ __all__ = [
     "judge_text",
     "loss",
     "malformed",
+    "proven_table",
     "read_record",
     "sentence",
     "text_table",

@@ -7,6 +7,8 @@ A record by itself is looked at in `wellformed.py`: whether a run can have produ
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import get_args, get_type_hints
 
 import msgspec
 
@@ -120,11 +122,18 @@ def _unpaired(measured: Sequence[DocumentLoss | Answer], baseline: Sequence[Docu
 
 
 def _other_tokens(measured: TextLoss, baseline: TextLoss) -> str | None:
-    before = {document.id: document.tokens for document in baseline.documents}
+    before = {document.id: document for document in baseline.documents}
     for document in measured.documents:
-        if document.tokens != before[document.id] or document.tokens < 1:
-            return f"document {document.id!r} has {document.tokens} scored tokens, {before[document.id]} in the baseline: encode both alike"
+        other = before[document.id]
+        if document.tokens != other.tokens or document.tokens < 1:
+            return f"document {document.id!r} has {document.tokens} scored tokens, {other.tokens} in the baseline: encode both alike"
+        if document.cluster != other.cluster:
+            return _other_cluster("document", document, other)
     return None
+
+
+def _other_cluster(noun: str, now: DocumentLoss | Answer, before: DocumentLoss | Answer) -> str:
+    return f"{noun} {now.id!r} is in cluster {now.cluster!r}, in the baseline in {before.cluster!r}: measure both alike again"
 
 
 def _graded_otherwise(measured: Answers, baseline: Answers) -> str | None:
@@ -133,7 +142,7 @@ def _graded_otherwise(measured: Answers, baseline: Answers) -> str | None:
     for item in measured.items:
         other = before[item.id]
         if item.cluster != other.cluster:
-            return f"item {item.id!r} is in cluster {item.cluster!r}, in the baseline in {other.cluster!r}: measure both alike again"
+            return _other_cluster("item", item, other)
         if (item.score is None) != (other.score is None):
             return f"item {item.id!r} is graded on one side and right or wrong on the other: measure both alike again"
     return None
@@ -141,7 +150,7 @@ def _graded_otherwise(measured: Answers, baseline: Answers) -> str | None:
 
 def not_finite(*records: Measurement) -> str | None:
     for name, record in zip(("measurement", "baseline"), records, strict=False):
-        for place, number in _floats(msgspec.to_builtins(record), ""):
+        for place, number in _floats(record, ""):
             if not math.isfinite(number):
                 return f"{place.lstrip('.')} is {number} in the {name}: nothing can be concluded from it"
     return None
@@ -151,13 +160,31 @@ def _floats(value: object, place: str) -> Iterator[tuple[str, float]]:
     """Every float below `value` with its place; a list's entry is named by its id, else by its number from 1."""
     if isinstance(value, float):
         yield place, value
+    elif isinstance(value, msgspec.Struct):
+        for name in _with_numbers(type(value)):
+            if (part := getattr(value, name)) is not None:
+                yield from _floats(part, f"{place}.{name}")
     elif isinstance(value, dict):
         for key, part in value.items():
             yield from _floats(part, f"{place}.{key}")
     elif isinstance(value, list | tuple):
         for number, part in enumerate(value, 1):
-            name = repr(part["id"]) if isinstance(part, dict) and "id" in part else number
-            yield from _floats(part, f"{place}[{name}]")
+            if isinstance(part, float):
+                if not math.isfinite(part):
+                    yield f"{place}[{number}]", part
+            else:
+                yield from _floats(part, f"{place}[{repr(part.id) if hasattr(part, 'id') else number}]")
+
+
+@lru_cache
+def _with_numbers(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields that may hold a float anywhere: of a hundred thousand answers this leaves one of a dozen to look at."""
+    return tuple(name for name, hint in get_type_hints(kind).items() if name in kind.__struct_fields__ and not _is_plain(hint))
+
+
+def _is_plain(hint: object) -> bool:
+    inner = get_args(hint)
+    return all(map(_is_plain, inner)) if inner else hint in (str, int, bool, type(None))
 
 
 def _stopped(decode_tps: Sequence[float], name: str) -> str | None:

@@ -5,16 +5,11 @@ from pathlib import Path
 import msgspec
 
 from quantgate.errors import ConfigurationError, MeasurementError
-from quantgate.judgement.answers import judge_answers, judge_answers_unpaired
-from quantgate.judgement.rule import ALONE, Others, error
-from quantgate.judgement.speed import judge_decode_tps
-from quantgate.judgement.text import judge_text
+from quantgate.judgement.rule import Bearing, Bears, Evidence, Others, decide, error
+from quantgate.judgement.weigh import weigh, weigh_beside
 from quantgate.judgement.wellformed import malformed
-from quantgate.records import Answers, Measurement, TextLoss, Throughput, Verdict, read_measurement
+from quantgate.records import VERDICT, Measurement, Throughput, Verdict, read_measurement
 from quantgate.registry import Registry, Tolerance, refuse_senseless
-
-VERDICT = ".verdict.json"
-
 
 DEFAULT = Tolerance(accuracy_points=2.0, perplexity_ratio=1.05, decode_tps_ratio=0.95)
 """Where neither the caller nor models.toml says anything; the divergence is a gate only where somebody says so."""
@@ -23,21 +18,44 @@ DEFAULT = Tolerance(accuracy_points=2.0, perplexity_ratio=1.05, decode_tps_ratio
 def compare(
     baseline: Path, candidate: Path, stated: Tolerance, registry: Registry | None = None, *, unpaired: bool = False
 ) -> list[Verdict]:
-    """One verdict for each suite of the candidate, Holm-corrected over the suites of its checkpoint.
+    """One verdict for each suite of the candidate, Holm-corrected over the suites of its checkpoint; behind it what is asked besides.
 
-    Two files, or two folders whose records pair by suite; tolerances as `stated`, then from models.toml, then the default. Raises
-    ConfigurationError where there is nothing to compare or a tolerance is none, MeasurementError where a file is no record.
+    Two files, or two folders whose records pair by suite; tolerances as `stated`, then from models.toml, then the default. Each pair is
+    weighed once. Raises ConfigurationError where there is nothing to compare or a tolerance is none, MeasurementError where a file is
+    no record.
     """
-    pairs = _pairs(baseline, candidate)
-    limits = [_filled(stated, _from_models(registry, now)) for _, now in pairs]
-    alone = [judge_pair(*pair, limit, unpaired=unpaired) for pair, limit in zip(pairs, limits, strict=True)]
+    weighed = []
+    for base, now in _pairs(baseline, candidate):
+        limits = _filled(stated, _from_models(registry, now))
+        refuse_senseless(limits, "tolerance")
+        weighed.append((_weigh(base, now, limits, unpaired=unpaired), None if unpaired else weigh_beside(now, base, limits)))
     verdicts = []
-    for place, pair in enumerate(pairs):
-        mine = [number for number, (_, now) in enumerate(pairs) if (now.family, now.checkpoint) == (pair[1].family, pair[1].checkpoint)]
-        p_values = [alone[number].p_value_alone for number in mine if number != place]
-        others = Others(len(mine), [p_value for p_value in p_values if p_value is not None])
-        verdicts.append(judge_pair(*pair, limits[place], others, unpaired=unpaired))
+    for place, (evidence, beside) in enumerate(weighed):
+        found = [one for other, (one, _) in enumerate(weighed) if other != place and _whose(one) == _whose(evidence) and not _is_idle(one)]
+        suites = len(found) + 1
+        verdicts.append(decide(evidence, Others(suites, [one.estimate.p_value for one in found if one.estimate is not None])))
+        if beside is not None:
+            verdicts.append(decide(beside, Others(suites)))
     return verdicts + [error(read_measurement(file), "", f"{baseline} has no record of this suite") for file in _new(baseline, candidate)]
+
+
+def _is_idle(evidence: Evidence) -> bool:
+    """Whether nothing is decided by it, so that its p is no chance of a fail."""
+    return any(one.how is Bears.DECIDES_NOTHING for one in evidence.bearings)
+
+
+def _whose(evidence: Evidence) -> tuple[str, str]:
+    return evidence.measured.family, evidence.measured.checkpoint
+
+
+def _weigh(base: Measurement, now: Measurement, limits: Tolerance, *, unpaired: bool) -> Evidence:
+    found = weigh(now, base, limits, unpaired=unpaired)
+    if now == base:
+        found = msgspec.structs.replace(found, notes=["both sides are one and the same record", *found.notes])
+    if isinstance(now, Throughput) and now.provenance.device_class == "cpu" and found.estimate is not None:
+        unjudged = "on a CPU absolute speed is not judged: two runs of one checkpoint differ by more than its tolerance"
+        return msgspec.structs.replace(found, bearings=[Bearing(Bears.DECIDES_NOTHING, unjudged)])
+    return found
 
 
 def _new(baseline: Path, candidate: Path) -> list[Path]:
@@ -48,25 +66,11 @@ def _new(baseline: Path, candidate: Path) -> list[Path]:
     return [now[name] for name in sorted(now.keys() - before.keys())]
 
 
-def judge_pair(base: Measurement, now: Measurement, stated: Tolerance, others: Others = ALONE, *, unpaired: bool = False) -> Verdict:
-    """The verdict on `now` against `base`; what `stated` leaves open is the default."""
+def judge_pair(base: Measurement, now: Measurement, stated: Tolerance, *, unpaired: bool = False) -> Verdict:
+    """The verdict on `now` against `base`, alone; what `stated` leaves open is the default."""
     limits = _filled(stated, Tolerance())
     refuse_senseless(limits, "tolerance")
-    assert limits.perplexity_ratio is not None
-    assert limits.accuracy_points is not None
-    assert limits.decode_tps_ratio is not None
-    if isinstance(now, TextLoss) and isinstance(base, TextLoss):
-        return judge_text(now, base, perplexity_ratio=limits.perplexity_ratio, kl_nats=limits.kl_nats, others=others)
-    if isinstance(now, Answers) and isinstance(base, Answers):
-        judge = judge_answers_unpaired if unpaired else judge_answers
-        return judge(now, base, accuracy_points=limits.accuracy_points, others=others)
-    if isinstance(now, Throughput) and isinstance(base, Throughput):
-        judged = judge_decode_tps(now, base, decode_tps_ratio=limits.decode_tps_ratio, others=others)
-        if now.provenance.device_class != "cpu" or judged.verdict == "error":
-            return judged
-        unjudged = "on a CPU absolute speed is not judged: two runs of one checkpoint differ by more than its tolerance"
-        return msgspec.structs.replace(judged, verdict="inconclusive", reason=unjudged, p_value_alone=None)
-    return error(now, "", f"the baseline holds a {type(base).__name__}, not a {type(now).__name__}")
+    return decide(_weigh(base, now, limits, unpaired=unpaired))
 
 
 def _filled(stated: Tolerance, other: Tolerance) -> Tolerance:

@@ -26,7 +26,8 @@ def underpowered(case: Case, suite: Suite, approved: Approved, device_class: str
     points, ratio = case.tolerance.accuracy_points, case.tolerance.perplexity_ratio
     if isinstance(suite, QuestionSuite) and points is not None:
         n = len(suite.questions)
-        d = _discordance(own, base)
+        kin = [one for one in case.family.checkpoint if one.precision == case.checkpoint.precision and one.name != case.checkpoint.name]
+        d = discordance_seen([own, *(_load(approved, device_class, case, one.name) for one in kin)], base)
         least, needed = 100 * stats.mde(n, d), stats.n_needed(points / 100, d)
         found, wanted, noun = f"{least:.1f} points", f"{points:.1f}", "items"
     elif isinstance(suite, TextSuite) and ratio is not None and isinstance(own, TextLoss) and isinstance(base, TextLoss):
@@ -41,8 +42,8 @@ def underpowered(case: Case, suite: Suite, approved: Approved, device_class: str
     if n >= needed:
         return None
     return (
-        f"underpowered: {case.checkpoint} {case.suite}: {n} {noun} see a loss of {found} at best, the tolerance is {wanted}; "
-        f"about {needed} would do"
+        f"underpowered: {case.checkpoint} {case.suite}: {n} {noun} would pass an unharmed checkpoint with less than 80 %: they see a loss "
+        f"of about {found}, the tolerance is {wanted}; about {needed} would do"
     )
 
 
@@ -50,13 +51,19 @@ def _load(approved: Approved, device_class: str, case: Case, checkpoint: str) ->
     return approved.load(device_class, case.family.name, checkpoint, case.suite)
 
 
-def _discordance(own: Measurement | None, base: Measurement | None) -> float:
-    """This checkpoint's last measured discordance with BF16; never BF16's with itself."""
-    if not isinstance(own, Answers) or not isinstance(base, Answers) or own.precision == REFERENCE_PRECISION:
+def discordance_seen(approved: Sequence[Measurement | None], base: Measurement | None) -> float:
+    """The first discordance with BF16 that was measured of these: the checkpoint's own, else one of its family in its precision, else
+    DISCORDANCE; never BF16's with itself, and nothing changed is nothing measured."""
+    if not isinstance(base, Answers):
         return DISCORDANCE
     before = {item.id: item.worth for item in base.items}
-    pairs = [(before[item.id], item.worth) for item in own.items if item.id in before]
-    return sum(one != other for one, other in pairs) / len(pairs) if pairs and any(a != b for a, b in pairs) else DISCORDANCE
+    for one in approved:
+        if not isinstance(one, Answers) or one.precision == REFERENCE_PRECISION:
+            continue
+        pairs = [(before[item.id], item.worth) for item in one.items if item.id in before]
+        if changed := sum(was != now for was, now in pairs):
+            return changed / len(pairs)
+    return DISCORDANCE
 
 
 def _interval(own: TextLoss, base: TextLoss) -> tuple[float, float] | None:

@@ -4,18 +4,20 @@ A question that cannot be asked has a reason instead of a verdict ("no approved 
 BF16 baseline is an error that names the command which makes one.
 """
 
-import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from quantgate.errors import BaselineError, ConfigurationError
-from quantgate.judgement.answers import judge_answers
-from quantgate.judgement.rule import Others, error
-from quantgate.judgement.speed import judge_decode_tps, judge_speedup
-from quantgate.judgement.text import judge_text
-from quantgate.records import Answers, Measurement, TextLoss, Throughput, Verdict
-from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, Tolerance
+from quantgate.fingerprint import of_checkpoint
+from quantgate.judgement.rule import Evidence, Others, decide, error
+from quantgate.judgement.speed import weigh_speedup
+from quantgate.judgement.weigh import setting_for, weigh, weigh_beside
+from quantgate.records import Measurement, Throughput, Verdict
+from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, Tolerance, in_cache
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -49,12 +51,25 @@ class Approved(Protocol):
         """Those that something has been approved on."""
 
 
+@lru_cache
+def _fingerprint(folder: Path) -> str | None:
+    return of_checkpoint(folder) if folder.is_dir() else None
+
+
+def weights_here(checkpoint: Checkpoint) -> str | None:
+    """The fingerprint of the checkpoint's weights, where they are on this machine; looked at once."""
+    folder = in_cache(checkpoint)
+    return None if folder is None else _fingerprint(folder)
+
+
 class Judge(msgspec.Struct, frozen=True):
-    """Finds the baselines of a case and judges; `p_values` collects those of the checkpoint's suites, for Holm."""
+    """Finds the baselines of a case and judges; `p_values` collects those of the checkpoint's suites, for Holm; `weights_of` gives the
+    fingerprint of a checkpoint's weights."""
 
     case: Case
     approved: Approved
     p_values: dict[str, dict[str, float]]
+    weights_of: Callable[[Checkpoint], str | None] = weights_here
 
     def of_another(self, measured: Measurement) -> str | None:
         """Why a measurement is not this case's, or None."""
@@ -72,21 +87,22 @@ class Judge(msgspec.Struct, frozen=True):
         Raises BaselineError where there is no BF16 baseline, ConfigurationError where models.toml states no tolerance.
         """
         if isinstance(measured, Throughput):
-            return [self._speed(measured)]
+            return self._speed(measured)
         against = self._bf16_baseline(measured)
-        judged = self._compare(measured, against, self.case.tolerance, self.case.checkpoint.precision, "quality")
         if self.case.checkpoint.precision == REFERENCE_PRECISION:
-            judged = self._since_approval(judged, measured, against)
-        return [judged]
+            return self._weighed(measured, against, self.case.tolerance, REFERENCE_PRECISION, "quality", own=True)
+        if (stranger := self._not_the_reference(against)) is not None:
+            return [error(measured, "", stranger)]
+        return self._weighed(measured, against, self.case.tolerance, self.case.checkpoint.precision, "quality", own=False)
 
     def drift(self, measured: Measurement, old: Measurement | None = None) -> list[Verdict | str]:
-        """Did something move since the checkpoint's own approval? Judged under BF16's tolerance; nothing for BF16 itself.
+        """Did something move since the checkpoint's own approval? Judged both ways, under BF16's tolerance; nothing for BF16 itself.
 
         Speed is asked this here where `quality` asked another question, the speed-up over BF16; on a CPU it is not.
         """
         if isinstance(measured, Throughput):
             asked = self._required_speedup(measured) is not None or old is not None
-            return [self._speed_since_approval(measured, old)] if asked and measured.provenance.device_class != "cpu" else []
+            return self._speed_since_approval(measured, old) if asked and measured.provenance.device_class != "cpu" else []
         if self.case.checkpoint.precision == REFERENCE_PRECISION and old is None:
             return []
         own = old if old is not None else self.own(measured)
@@ -94,32 +110,31 @@ class Judge(msgspec.Struct, frozen=True):
             where = measured.provenance.device_class
             return [f"{self.case.checkpoint} {self.case.suite} since its approval: no approved measurement of its own on {where} yet"]
         try:
-            judged = self._compare(measured, own, self.case.drift, REFERENCE_PRECISION, "drift")
+            return self._weighed(measured, own, self.case.drift, REFERENCE_PRECISION, "drift", own=True)
         except ConfigurationError as unstated:
             return [f"{self.case.checkpoint} {self.case.suite} since its approval: {unstated}"]
-        return [self._since_approval(judged, measured, own)]
 
-    def _compare(self, measured: Measurement, against: Measurement, tolerance: Tolerance, precision: str, question: str) -> Verdict:
-        others = self._others(measured, question)
-        if isinstance(measured, TextLoss) and isinstance(against, TextLoss):
-            ratio = _stated("perplexity_ratio", tolerance.perplexity_ratio, precision)
-            judged = judge_text(measured, against, perplexity_ratio=ratio, kl_nats=tolerance.kl_nats, others=others)
-        elif isinstance(measured, Answers) and isinstance(against, Answers):
-            points = _stated("accuracy_points", tolerance.accuracy_points, precision)
-            judged = judge_answers(measured, against, accuracy_points=points, others=others)
-        else:
-            return error(measured, "", f"the baseline holds a {type(against).__name__}, not a {type(measured).__name__}")
-        self._remember(judged, question)
+    def _weighed(
+        self, measured: Measurement, against: Measurement, tolerance: Tolerance, precision: str, question: str, *, own: bool
+    ) -> list[Verdict | str]:
+        """The verdict on the suite, and on the length of its answers where that is asked; against its own approval both ways."""
+        _stated(tolerance, measured, precision)
+        evidence = weigh(measured, against, tolerance, own=own)
+        length = None if own and measured.precision != REFERENCE_PRECISION else weigh_beside(measured, against, tolerance)
+        return [self._decided(evidence, question), *([] if length is None else [self._beside(length)])]
+
+    def _decided(self, evidence: Evidence, question: str) -> Verdict:
+        known = self.p_values.setdefault(question, {})
+        suite = evidence.measured.suite
+        p_values = [p for other, p in sorted(known.items()) if other != suite]
+        judged = decide(evidence, Others(suites=len(self.case.family.suites), p_values=p_values))
+        if judged.p_value_alone is not None:
+            known[suite] = judged.p_value_alone
         return judged
 
-    def _remember(self, judged: Verdict, question: str) -> None:
-        if judged.p_value_alone is not None:
-            self.p_values.setdefault(question, {})[judged.suite] = judged.p_value_alone
-
-    @staticmethod
-    def _since_approval(judged: Verdict, measured: Measurement, own: Measurement) -> Verdict:
-        changes = since_approval(measured, own)
-        return msgspec.structs.replace(judged, against="own", reason="; ".join([judged.reason, *changes]))
+    def _beside(self, evidence: Evidence) -> Verdict:
+        """A question of its own beside a suite's: corrected for the suites, and no part of their correction."""
+        return decide(evidence, Others(suites=len(self.case.family.suites)))
 
     def _required_speedup(self, measured: Throughput) -> float | None:
         """Over BF16, on this device class; None where none is asked for, and for BF16 itself."""
@@ -127,31 +142,37 @@ class Judge(msgspec.Struct, frozen=True):
             return None
         return self.case.tolerance.speedup_over_bf16.get(measured.provenance.device_class)
 
-    def _others(self, measured: Measurement, question: str) -> Others:
-        known = self.p_values.setdefault(question, {})
-        return Others(suites=len(self.case.family.suites), p_values=[p for suite, p in sorted(known.items()) if suite != measured.suite])
-
-    def _speed(self, measured: Throughput) -> Verdict | str:
+    def _speed(self, measured: Throughput) -> list[Verdict | str]:
         if (required := self._required_speedup(measured)) is not None:
-            judged = judge_speedup(measured, speedup_over_bf16=required, others=self._others(measured, "quality"))
-            self._remember(judged, "quality")
-            return judged
+            fail_when = self.case.tolerance.fail_when or "likely"
+            return [self._decided(weigh_speedup(measured, speedup_over_bf16=required, fail_when=fail_when), "quality")]
         return self._speed_since_approval(measured, None, question="quality")
 
-    def _speed_since_approval(self, measured: Throughput, old: Measurement | None, question: str = "drift") -> Verdict | str:
+    def _speed_since_approval(self, measured: Throughput, old: Measurement | None, question: str = "drift") -> list[Verdict | str]:
         device_class = measured.provenance.device_class
         median = f"{measured.decode_tps:.0f} decode tokens/s (median of {len(measured.rounds)} rounds)"
         limit = f", {measured.limit.percent:.0f} % of what its memory allows" if measured.limit else ""
         shown = f"{measured.family}/{measured.checkpoint} {measured.suite}: {median}{limit}"
         if device_class == "cpu":
-            return f"{shown}; on a CPU only a speed-up over BF16 is gated, and none is asked for"
+            return [f"{shown}; on a CPU only a speed-up over BF16 is gated, and none is asked for"]
         own = old if old is not None else self.own(measured)
         if not isinstance(own, Throughput):
-            return f"{shown}; no approved measurement of its own on {device_class} yet"
-        ratio = _stated("decode_tps_ratio", self.case.tolerance.decode_tps_ratio, self.case.checkpoint.precision)
-        judged = judge_decode_tps(measured, own, decode_tps_ratio=ratio, others=self._others(measured, question))
-        self._remember(judged, question)
-        return msgspec.structs.replace(judged, against="own")
+            return [f"{shown}; no approved measurement of its own on {device_class} yet"]
+        tolerance = self.case.tolerance
+        _stated(tolerance, measured, self.case.checkpoint.precision)
+        ttft = weigh_beside(measured, own, tolerance)
+        return [self._decided(weigh(measured, own, tolerance, own=True), question), *([] if ttft is None else [self._beside(ttft)])]
+
+    def _not_the_reference(self, against: Measurement) -> str | None:
+        """Why this baseline is not the family's BF16 checkpoint's, or None; weights that are not on this machine are not looked at."""
+        reference = self.case.family.reference()
+        if against.precision != REFERENCE_PRECISION:
+            return f"the BF16 baseline is of precision {against.precision}: restore it from git, or approve a new one"
+        now = None if reference is None else self.weights_of(reference)
+        before = against.provenance.checkpoint_fingerprint
+        if now is None or now == before:
+            return None
+        return f"the BF16 baseline was measured on other weights ({before or 'unknown'}) than {reference} has ({now}): approve a new one"
 
     def _bf16_baseline(self, measured: Measurement) -> Measurement:
         reference = self.case.family.reference()
@@ -174,24 +195,8 @@ class Judge(msgspec.Struct, frozen=True):
         return found
 
 
-def _stated(setting: str, value: float | None, precision: str) -> float:
-    if value is None:
+def _stated(tolerance: Tolerance, measured: Measurement, precision: str) -> None:
+    """Raises ConfigurationError where the one tolerance that this measurement is judged by is not stated."""
+    setting = setting_for(measured)
+    if getattr(tolerance, setting) is None:
         raise ConfigurationError(f"models.toml states no {setting} for {precision}; set [tolerance] or the family's own")
-    return value
-
-
-def since_approval(measured: Measurement, baseline: Measurement) -> list[str]:
-    """What is not as it was when the checkpoint's own baseline was approved, and could explain a drift."""
-    now, before = measured.provenance, baseline.provenance
-    found = ["the weights changed"] if now.checkpoint_fingerprint != before.checkpoint_fingerprint else []
-    for name in ("vllm", "torch", "transformers", "driver", "device_name"):
-        if _without_core(getattr(now, name)) != _without_core(getattr(before, name)):
-            found.append(f"{name.replace('_', ' ')} went from {getattr(before, name)} to {getattr(now, name)}")
-    if now.kernels != before.kernels:
-        found.append(f"kernels went from {', '.join(before.kernels) or 'none named'} to {', '.join(now.kernels) or 'none named'}")
-    return found
-
-
-def _without_core(name: str | None) -> str | None:
-    """A CPU is the same device whichever core a slot is bound to."""
-    return name and re.sub(r" core \d+$", "", name)

@@ -1,13 +1,13 @@
 """What the rule of rule.py does in the long run: how often intervals cover, how often each verdict comes out.
 
-For answers nothing is simulated: of n items each regresses with (d + drop)/2 and improves with (d - drop)/2, d the
-discordance, and every pair of counts is weighed with its trinomial probability. A drop above d needs a discordance as
-large, so d is then the drop. All of them are shares. `python -m benchmarks.verdict_tables` prints the tables of docs/verdicts.md;
-with `--text` also the coverage of the bootstrap for texts, by simulation, which takes a minute.
+For answers nothing is simulated: `stats.paired_tables` weighs every pair of counts, `stats.decide_counts` says what it gets.
+`python -m benchmarks.verdict_tables` prints the tables of docs/verdicts.md; with `--text` also the coverage of the bootstrap for
+texts, by simulation, which takes a minute.
 """
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
@@ -19,75 +19,51 @@ DISCORDANCES = tuple(percent / 100 for percent in range(1, 11))
 # (n, discordance, tolerance, suites)
 DESIGNS = ((40, 0.05, 0.02, 1), (600, 0.05, 0.04, 1), (1200, 0.05, 0.02, 1), (1200, 0.05, 0.04, 3), (1319, 0.10, 0.02, 1))
 DROPS_PER_TOLERANCE = (0, 0.5, 0.8, 1, 1.5, 2, 3)
+FAILING_DROPS_PER_TOLERANCE = (0.8, 1, 1.5, 2, 3)
 DROPS_PER_DISCORDANCE = tuple(step / 20 for step in range(21))
-_ALPHA = (1 - stats.CONFIDENCE) / 2
-# Each of the four tails that are left out has less than exp(-30) = 1e-13.
-_TAIL_NATS = 30.0
-
-
-def tables(n: int, discordance: float, drop: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Counts of regressed (a column) and improved (a row), and the probability of each pair (a matrix); 1e-12 at most is left out."""
-    from scipy import special
-
-    if n < 1 or not 0 <= discordance <= 1 or not -1 < drop < 1:
-        raise ValueError(f"n = {n}, discordance = {discordance}, drop = {drop}: need n >= 1, a share, a share below 1 either way")
-    discordance = max(discordance, abs(drop))
-    shares = ((discordance + drop) / 2, (discordance - drop) / 2)
-    regressed, improved = _likely(n, shares[0])[:, None], _likely(n, shares[1])[None, :]
-    unchanged = n - regressed - improved
-    factorial = special.gammaln(np.arange(n + 1) + 1)
-    logarithm = factorial[n] - factorial[np.maximum(unchanged, 0)] + special.xlogy(np.maximum(unchanged, 0), 1 - discordance)
-    for count, share in zip((regressed, improved), shares, strict=True):
-        logarithm = logarithm + (special.xlogy(count, share) - factorial[count])
-    return regressed, improved, np.where(unchanged >= 0, np.exp(logarithm), 0.0)
-
-
-def _likely(n: int, share: float) -> np.ndarray:
-    """The counts within n*share +- t, outside of which lie 2*exp(-_TAIL_NATS) at most: t^2 = 2*_TAIL_NATS*(variance + t/3) (Bernstein)."""
-    reach = _TAIL_NATS / 3 + math.sqrt(_TAIL_NATS**2 / 9 + 2 * _TAIL_NATS * n * share * (1 - share))
-    return np.arange(max(0, math.floor(n * share - reach)), min(n, math.ceil(n * share + reach)) + 1)
-
-
-def score(regressed: np.ndarray, improved: np.ndarray, n: int, drop: float) -> np.ndarray:
-    """T(drop) of `stats.paired_proportion_interval`, signed: the drop lies in the interval iff |T| <= z, above it iff T < -z."""
-    linear = (2 * n - regressed + improved) * drop - regressed - improved
-    root = np.sqrt(np.maximum(0.0, linear**2 + 8 * n * improved * drop * (1 - drop)))
-    variance = n * ((root - linear) / (2 * n) + drop * (1 - drop))
-    distance = regressed - improved - n * drop
-    beyond = np.sign(distance) * np.maximum(0.0, np.abs(distance) - stats.CONTINUITY_ITEMS)
-    # Without a drop and without discordance the variance is 0, and so is the distance.
-    quotient: np.ndarray = np.divide(beyond, np.sqrt(np.maximum(0.0, variance)), out=np.zeros(beyond.shape), where=variance > 0)
-    return quotient
+# Of a suite that is extended: n at first, how many times that in the end, and what it is asked.
+FIRST_LOOKS, EXTENSIONS = (200, 400, 600, 1200), (2, 4)
+EXTENDED = tuple(product((0.02, 0.04), (0.02, 0.05, 0.10)))  # (tolerance, discordance)
 
 
 def coverage(n: int, discordance: float, drop: float) -> float:
     """How often the 95 % interval of `stats.paired_proportion_interval` contains the true drop."""
-    regressed, improved, probability = tables(n, discordance, drop)
-    return float(probability[np.abs(score(regressed, improved, n, drop)) <= stats.Z_INTERVAL].sum())
+    regressed, improved, probability = stats.paired_tables(n, discordance, drop)
+    return float(probability[np.abs(stats.paired_score(regressed, improved, n, drop)) <= stats.Z_INTERVAL].sum())
 
 
-def decide(regressed: np.ndarray, improved: np.ndarray, n: int, tolerance: float, suites: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Which counts pass and which fail, as `verdict.judge_answers` would have it under a tolerance of 100*tolerance points."""
-    from scipy import special
+def decision_probabilities(
+    n: int, discordance: float, drop: float, tolerance: float, suites: int = 1, *, proven: bool = False
+) -> tuple[float, float, float]:
+    """How often a checkpoint with that true drop gets `pass`, `fail` and `inconclusive`, one suite alone.
 
-    if not 0 < tolerance < 1 or suites < 1:
-        raise ValueError(f"tolerance = {tolerance}, suites = {suites}: need a share above 0 and below 1, and at least one suite")
-    passes = score(regressed, improved, n, tolerance) < -stats.Z_INTERVAL
-    # Points have few decimals, shares have rounding: 7 of 100 is not below a tolerance of 100*0.07.
-    fails = ~passes & (100 * (regressed - improved) / n >= round(100 * tolerance, 9))
-    at = np.nonzero(fails)
-    # Where a drop is seen at least one item regressed, and P(X >= regressed) = P(X > regressed - 1).
-    more, all_discordant = np.broadcast_to(regressed, fails.shape)[at], (regressed + improved)[at]
-    fails[at] = suites * special.bdtrc(more - 1, all_discordant, 0.5) <= _ALPHA
-    return passes, fails
-
-
-def decision_probabilities(n: int, discordance: float, drop: float, tolerance: float, suites: int = 1) -> tuple[float, float, float]:
-    """How often a checkpoint with that true drop gets `pass`, `fail` and `inconclusive`, one suite alone."""
-    regressed, improved, probability = tables(n, discordance, drop)
-    passes, fails = decide(regressed, improved, n, tolerance, suites)
+    With `proven` only those fail whose whole interval lies at or beyond the tolerance.
+    """
+    regressed, improved, probability = stats.paired_tables(n, discordance, drop)
+    passes, fails = stats.decide_counts(regressed, improved, n, tolerance, suites, proven=proven)
     passed, failed = float(probability[passes].sum()), float(probability[fails].sum())
     return passed, failed, float(probability.sum()) - passed - failed
+
+
+def extension_probabilities(
+    n: int, total: int, discordance: float, drop: float, tolerance: float, confidences: tuple[float, float] = (stats.CONFIDENCE,) * 2
+) -> tuple[float, float, float]:
+    """As `decision_probabilities`, where n items that do not decide are extended to `total`, once, and all of them judged together.
+
+    P(pass) = P(pass of n) + P(n inconclusive and pass of the total); `confidences` are those of the two looks' intervals.
+    """
+    (regressed, improved, first), (more, better, second) = (stats.paired_tables(size, discordance, drop) for size in (n, total - n))
+    passes, fails = stats.decide_counts(regressed, improved, n, tolerance, confidence=confidences[0])
+    passed, failed = float(first[passes].sum()), float(first[fails].sum())
+    # The counts of both parts add up, so the probabilities convolve; by Fourier transform that is exact to 1e-15.
+    shape = (len(regressed) + len(more) - 1, improved.size + better.size - 1)
+    undecided = np.fft.rfft2(np.where(passes | fails, 0.0, first), shape) * np.fft.rfft2(second, shape)
+    pooled = np.fft.irfft2(undecided, shape)
+    regressed = regressed[0, 0] + more[0, 0] + np.arange(shape[0])[:, None]
+    improved = improved[0, 0] + better[0, 0] + np.arange(shape[1])[None, :]
+    passes, fails = stats.decide_counts(regressed, improved, total, tolerance, confidence=confidences[1])
+    passed, failed = passed + float(pooled[passes].sum()), failed + float(pooled[fails].sum())
+    return passed, failed, 1 - passed - failed
 
 
 def text_coverage(documents: int, heavy_sigma: float | None, samples: int, replicates: int, seed: int = 0) -> tuple[float, float, float]:
@@ -126,10 +102,41 @@ def decision_table() -> str:
     """Per cent of `pass` / `fail` / `inconclusive` by the true drop as a multiple of the tolerance, in Markdown."""
     heads, columns = ["true drop"], [[f"{times:g} x tolerance" for times in DROPS_PER_TOLERANCE]]
     for n, discordance, tolerance, suites in DESIGNS:
-        heads.append(f"n = {n}, d = {100 * discordance:.0f} %, {100 * tolerance:.0f} points" + (f", {suites} suites" if suites > 1 else ""))
+        heads.append(_design(n, discordance, tolerance, suites))
         chances = (decision_probabilities(n, discordance, times * tolerance, tolerance, suites) for times in DROPS_PER_TOLERANCE)
         columns.append([" / ".join(f"{100 * chance:.1f}" for chance in three) for three in chances])
     return _markdown(heads, list(zip(*columns, strict=True)))
+
+
+def proven_table() -> str:
+    """Per cent of `fail`, and of fails whose whole interval lies at or beyond the tolerance, by the true drop, in Markdown."""
+    heads, columns = ["true drop"], [[f"{times:g} x tolerance" for times in FAILING_DROPS_PER_TOLERANCE]]
+    for n, discordance, tolerance, suites in DESIGNS:
+        heads.append(_design(n, discordance, tolerance, suites))
+        columns.append([])
+        for times in FAILING_DROPS_PER_TOLERANCE:
+            failed = (
+                decision_probabilities(n, discordance, times * tolerance, tolerance, suites, proven=proven)[1] for proven in (False, True)
+            )
+            columns[-1].append(" / ".join(f"{100 * chance:.1f}" for chance in failed))
+    return _markdown(heads, list(zip(*columns, strict=True)))
+
+
+def extension_table() -> str:
+    """Per cent of `pass` after a loss of the tolerance, and of `fail` without loss: with one look / extended to twice / to four times n.
+
+    In Markdown.
+    """
+    rows = []
+    for verdict, (tolerance, discordance) in product((0, 1), EXTENDED):
+        drop, what = ((tolerance, "lost the tolerance: pass"), (0.0, "lost nothing: fail"))[verdict]
+        cells = [what, f"{100 * tolerance:.0f} points", f"{100 * discordance:.0f} %"]
+        for n in FIRST_LOOKS:
+            once = decision_probabilities(n, discordance, drop, tolerance)
+            twice = (extension_probabilities(n, times * n, discordance, drop, tolerance) for times in EXTENSIONS)
+            cells.append(" / ".join(f"{100 * chances[verdict]:.1f}" for chances in (once, *twice)))
+        rows.append(cells)
+    return _markdown(["", "tolerance", "discordance", *(f"n = {n} first" for n in FIRST_LOOKS)], rows)
 
 
 def text_table(samples: int = 1000, replicates: int = 999) -> str:
@@ -140,6 +147,10 @@ def text_table(samples: int = 1000, replicates: int = 999) -> str:
             chances = text_coverage(documents, heavy_sigma, samples, replicates)
             rows.append([kind, f"{documents}", *(f"{100 * chance:.1f}" for chance in chances)])
     return _markdown(["documents are", "documents", "covers", "ends below", "starts above"], rows)
+
+
+def _design(n: int, discordance: float, tolerance: float, suites: int) -> str:
+    return f"n = {n}, d = {100 * discordance:.0f} %, {100 * tolerance:.0f} points" + (f", {suites} suites" if suites > 1 else "")
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,66 +1,150 @@
 """The loss of perplexity, paired by document, and how far the distributions moved beside it."""
 
 import math
+from collections import defaultdict
+from typing import NamedTuple
 
-import msgspec
-
-from quantgate.judgement import admissible
-from quantgate.judgement.rule import ALONE, Others, between, decide, error
-from quantgate.judgement.wording import TEXT_UNIT, noise_in_words, other_class
-from quantgate.records import Noise, TextLoss, Verdict
+from quantgate import stats
+from quantgate.judgement import admissible, sides
+from quantgate.judgement.rule import ALONE, Bearing, Bears, Evidence, FailWhen, Others, between, decide
+from quantgate.judgement.wording import TEXT_UNIT, noise_in_words
+from quantgate.records import Divergence, DocumentLoss, Noise, TextLoss, Verdict
 from quantgate.stats import bootstrap_log_ratio, divergence
+
+ENOUGH_EFFECTIVE = 4.0
+"""Effective documents, (sum of tokens)^2 / sum of tokens^2, below which nothing is decided."""
+NAMED = 5
+"""Documents at most that are named as those which carry most of a loss; they are at most a tenth of all, or one of eight and more."""
 
 
 def judge_text(
+    measured: TextLoss, baseline: TextLoss, *, perplexity_ratio: float, kl_nats: float | None = None, others: Others = ALONE
+) -> Verdict:
+    """The verdict on `weigh_text`."""
+    return decide(weigh_text(measured, baseline, perplexity_ratio=perplexity_ratio, kl_nats=kl_nats), others)
+
+
+def weigh_text(
     measured: TextLoss,
     baseline: TextLoss,
     *,
     perplexity_ratio: float,
     kl_nats: float | None = None,
-    others: Others = ALONE,
-) -> Verdict:
+    both_ways: bool = False,
+    fail_when: FailWhen = "likely",
+) -> Evidence:
     """The loss of perplexity against ln(perplexity_ratio), paired by document; the divergence beside it.
 
-    With `kl_nats` the divergence is a gate as well: its mean by document must lie below that. Raises ConfigurationError
-    for a ratio <= 1, or a `kl_nats` <= 0.
+    Documents of one cluster (an article, a conversation) are drawn together. With `kl_nats` the divergence is a gate as well: its mean
+    by position must lie below that. Raises ConfigurationError for a ratio <= 1, or a `kl_nats` <= 0.
     """
     tolerance = math.log(between("perplexity_ratio", perplexity_ratio, 1, math.inf))
-    void = admissible.between_texts(measured, baseline)
-    if void is not None:
-        return error(measured, TEXT_UNIT, void, tolerance)
-    before = {document.id: document for document in baseline.documents}
-    estimate = bootstrap_log_ratio(
-        [before[document.id].nll_sum for document in measured.documents],
-        [document.nll_sum for document in measured.documents],
-        [document.tokens for document in measured.documents],
-    )
+    obstacle = admissible.between_texts(measured, baseline)
+    apart = divergence(baseline.topk, measured.topk) if obstacle is None else None
+    if obstacle is None and kl_nats is not None and apart is None:
+        obstacle = "kl_nats is set, and the baseline holds no likeliest tokens"
+    if obstacle is not None:
+        return Evidence(measured=measured, unit=TEXT_UNIT, tolerance=tolerance, obstacle=obstacle)
+    units = _units(measured, baseline)
+    found = bootstrap_log_ratio([unit[0] for unit in units.values()], [unit[1] for unit in units.values()], [u[2] for u in units.values()])
+    n = len(measured.documents)
     noise = noise_of(baseline)
-    notes = [other_class(measured, baseline), noise_in_words(noise, baseline.checkpoint)]
-    judged = decide(measured, TEXT_UNIT, tolerance, estimate, others=others, notes=notes)
-    apart = divergence(baseline.topk, measured.topk)
-    judged = msgspec.structs.replace(judged, noise=noise, divergence=apart)
+    lost = {name: now - before for name, (before, now, _) in units.items()}
+    carried = carriers(lost, "document" if len(units) == n else "cluster") if found.value > 0 else Carriers(0, None)
+    moved = _apart(apart, kl_nats, tolerance)
+    near = apart is not None and kl_nats is not None and not moved
+    return Evidence(
+        measured=measured,
+        unit=TEXT_UNIT,
+        tolerance=tolerance,
+        estimate=stats.Estimate(found.value, found.interval, found.p_value, n, found.p_better),
+        power=_power(tolerance, found.interval, n, by_one=carried.few == 1),
+        bearings=[*_too_few([unit[2] for unit in units.values()], n), *moved],
+        notes=[
+            *sides.notes(measured, baseline),
+            noise_in_words(noise, baseline.checkpoint),
+            carried.said,
+            _kl_in_words(apart, kl_nats) if near else None,
+        ],
+        both_ways=both_ways,
+        fail_when=fail_when,
+        clusters=None if len(units) == n else len(units),
+        noise=noise,
+        divergence=apart,
+    )
+
+
+def _units(measured: TextLoss, baseline: TextLoss) -> dict[str, tuple[float, float, int]]:
+    """What is drawn as a whole: cluster (or document) → loss before and now in nats, scored tokens."""
+    before = {document.id: document for document in baseline.documents}
+    units: dict[str, list[DocumentLoss]] = defaultdict(list)
+    for document in measured.documents:
+        units[document.id if document.cluster is None else document.cluster].append(document)
+    return {
+        name: (sum(before[one.id].nll_sum for one in ones), sum(one.nll_sum for one in ones), sum(one.tokens for one in ones))
+        for name, ones in units.items()
+    }
+
+
+def _too_few(tokens: list[int], documents: int) -> list[Bearing]:
+    effective = sum(tokens) ** 2 / sum(count**2 for count in tokens)
+    if effective >= ENOUGH_EFFECTIVE or len(tokens) == 1:  # one alone shows no spread, which says it
+        return []
+    held = f"{documents} documents" + (f" in {len(tokens)} clusters" if len(tokens) < documents else "")
+    said = f"{held} weigh as much as {effective:.1f} of one size, and below {ENOUGH_EFFECTIVE:g} nothing is decided: measure more"
+    return [Bearing(Bears.DECIDES_NOTHING, said)]
+
+
+def _power(tolerance: float, interval: tuple[float, float], n: int, *, by_one: bool) -> tuple[float, int | None] | None:
+    """(mde, n_needed); where one document carries the loss, no number of others would settle it."""
+    if not all(map(math.isfinite, interval)):
+        return None
+    return stats.mde_from_interval(interval), None if by_one else stats.n_needed_from_interval(tolerance, interval, n)
+
+
+class Carriers(NamedTuple):
+    """How few carry more than half of what was lost, 0 where no few do, and the note that names them."""
+
+    few: int
+    said: str | None
+
+
+def carriers(lost: dict[str, float], noun: str) -> Carriers:
+    """By name, nats lost; gains are left out. Of normal differences a tenth would carry 44 % of what is lost."""
+    worst = sorted((name for name in lost if lost[name] > 0), key=lambda name: -lost[name])
+    whole, carried = sum(lost[name] for name in worst), 0.0
+    most = min(NAMED, max(len(lost) // 10, int(len(lost) >= 8)))
+    for count, name in enumerate(worst[:most], 1):
+        carried += lost[name]
+        if carried > whole / 2:
+            share = "all" if carried >= 0.995 * whole else f"{carried / whole:.0%}"
+            if count == 1:
+                return Carriers(1, f"{noun} {name!r} carries {share} of the loss: read it")
+            names = ", ".join(map(repr, worst[:count]))
+            return Carriers(count, f"{count} of {len(lost)} {noun}s carry {share} of the loss ({names}): read them")
+    return Carriers(0, None)
+
+
+def _apart(apart: Divergence | None, kl_nats: float | None, tolerance: float) -> list[Bearing]:
+    """The divergence's bearing: a gate where `kl_nats` is stated, else an alarm in a pass."""
     if apart is None:
-        return (
-            judged
-            if kl_nats is None
-            else error(measured, TEXT_UNIT, "kl_nats is set, and the baseline holds no likeliest tokens", tolerance)
-        )
-    if kl_nats is not None:
-        return _gate_divergence(judged, apart.kl_nats.mean, apart.kl_interval, between("kl_nats", kl_nats, 0, math.inf))
-    if apart.kl_nats.mean >= tolerance and judged.verdict == "pass":
-        alarm = f"look closer: the distributions moved by {apart.kl_nats.mean:.3f} nats (KL) or more, further than the text's loss shows"
-        return msgspec.structs.replace(judged, reason=f"{judged.reason}; {alarm}")
-    return judged
+        return []
+    if kl_nats is None:
+        moved = f"the distributions moved by {apart.kl_nats.mean:.3f} nats (KL) or more, further than the text's loss shows"
+        return [Bearing(Bears.ALARMS, f"look closer: {moved}")] if apart.kl_nats.mean >= tolerance else []
+    low, high = apart.kl_interval or (-math.inf, math.inf)
+    if high < between("kl_nats", kl_nats, 0, math.inf):
+        return []
+    said = _kl_in_words(apart, kl_nats)
+    if low >= kl_nats:
+        return [Bearing(Bears.FAILS, said)]
+    return [Bearing(Bears.FORBIDS_CLEARING, f"{said}; the perplexity alone is within tolerance", said_as_note=said)]
 
 
-def _gate_divergence(judged: Verdict, mean: float, interval: tuple[float, float] | None, kl_nats: float) -> Verdict:
-    """A pass of the perplexity passes here too only where the whole interval lies below the limit, and fails where it lies above."""
-    low, high = interval or (-math.inf, math.inf)
-    said = f"KL >= {mean:.3f} nats [{low:.3f}, {high:.3f}], at most {kl_nats:g} wanted"
-    if judged.verdict != "pass" or high < kl_nats:
-        return msgspec.structs.replace(judged, reason=f"{judged.reason}; {said}")
-    outcome = "fail" if low >= kl_nats else "inconclusive"
-    return msgspec.structs.replace(judged, verdict=outcome, reason=f"{said}; the perplexity alone is within tolerance")
+def _kl_in_words(apart: Divergence | None, kl_nats: float | None) -> str:
+    assert apart is not None
+    low, high = apart.kl_interval or (-math.inf, math.inf)
+    return f"KL >= {apart.kl_nats.mean:.3f} nats [{low:.3f}, {high:.3f}], at most {kl_nats:g} wanted"
 
 
 def noise_of(baseline: TextLoss) -> Noise | None:

@@ -9,16 +9,30 @@ TEXT_UNIT = "ln(PPL ratio)"
 ANSWERS_UNIT = "points"
 SPEEDUP_UNIT = "ln(speed ratio)"
 DECODE_UNIT = "ln(decode_tps ratio)"
-NOUNS = {TEXT_UNIT: "documents", ANSWERS_UNIT: "items", SPEEDUP_UNIT: "rounds", DECODE_UNIT: "rounds"}
+TTFT_UNIT = "ln(TTFT ratio)"
+LENGTH_UNIT = "ln(tokens ratio)"
+NOUNS = {
+    TEXT_UNIT: "documents",
+    ANSWERS_UNIT: "items",
+    SPEEDUP_UNIT: "rounds",
+    DECODE_UNIT: "rounds",
+    TTFT_UNIT: "rounds",
+    LENGTH_UNIT: "answers",
+}
+RATIOS = {TTFT_UNIT: "TTFT", LENGTH_UNIT: "tokens"}
+ASPECTS = {"length": "length", "ttft": "TTFT"}
 
 
 def sentence(verdict: Verdict) -> str:
     """One line: who, what was found, within what, on how much, and why it came out so."""
     since = " since its approval" if verdict.against == "own" else ""
-    head = f"{verdict.verdict}: {verdict.family}/{verdict.checkpoint} {verdict.suite}{since}: "
+    aspect = f" {ASPECTS[verdict.aspect]}" if verdict.aspect else ""
+    head = f"{verdict.verdict}: {verdict.family}/{verdict.checkpoint} {verdict.suite}{aspect}{since}: "
     if verdict.drop is None or verdict.tolerance is None:
         return head + verdict.reason
     count = f"n = {verdict.n} {NOUNS.get(verdict.unit, '')}".rstrip() if verdict.discordant is None else f"n = {verdict.n}"
+    if verdict.clusters is not None:
+        count += f" in {verdict.clusters} clusters"
     if verdict.discordant is not None:
         count += f" ({verdict.discordant.regressed} regressed, {verdict.discordant.improved} improved)"
     if verdict.verdict == "pass" and verdict.against == "own" and verdict.drop == 0 and not _moved(verdict):
@@ -66,6 +80,9 @@ def _found(verdict: Verdict, drop: float) -> str:
     elif verdict.unit in (SPEEDUP_UNIT, DECODE_UNIT):
         shown = [f"{_exp(-value):.2f}" for value in (drop, high, low)]
         found = f"{shown[0]}x of {'BF16' if verdict.unit == SPEEDUP_UNIT else 'its baseline'}"
+    elif verdict.unit in RATIOS:
+        shown = [f"{_exp(value):.2f}" for value in (drop, low, high)]
+        found = f"{RATIOS[verdict.unit]} {shown[0]}x of {'its baseline' if verdict.against == 'own' else 'BF16'}"
     else:
         # The interval is turned to the word: behind "better", positive is better.
         low, high = (low, high) if drop >= 0 else (-high, -low)
@@ -79,16 +96,13 @@ def _wanted(verdict: Verdict, tolerance: float) -> str:
         return f"tolerance {100 * (_exp(tolerance) - 1):+.2f} %"
     if verdict.unit in (SPEEDUP_UNIT, DECODE_UNIT):
         return f"at least {_exp(-tolerance):.2f}x wanted"
+    if verdict.unit in RATIOS:
+        return f"at most {_exp(tolerance):.2f}x wanted"
     return f"tolerance {tolerance + 0.0:.2f}"
 
 
 def _exp(value: float) -> float:
     return math.exp(min(value, 700.0))  # beyond, a float overflows, and the reader has long understood
-
-
-def other_class(measured: Measurement, baseline: Measurement) -> str:
-    now, before = measured.provenance.device_class, baseline.provenance.device_class
-    return "" if now == before else f"on {now!r}, against a baseline of device class {before!r}"
 
 
 def noise_in_words(noise: Noise | None, checkpoint: str) -> str | None:

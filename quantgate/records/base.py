@@ -34,7 +34,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One entry of a baseline's history; `figure` is its perplexity, accuracy or decode_tps."""
+    """One entry of a baseline's history; `figure` is its perplexity, accuracy or decode_tps, `discordance` the share of its answers that
+    were not right or wrong as BF16's were."""
 
     when: str
     by: str
@@ -43,6 +44,18 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     device_name: str
     checkpoint_fingerprint: str
     reason: str | None = None
+    discordance: float | None = None
+
+
+class Oldest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a baseline was approved against besides its predecessor: the last approval that had a reason, or the first of all, so that
+    no row of small steps wears it down. `figure` is its perplexity, accuracy or decode_tps; `changed`: by id, its documents' nll_sum or
+    its items' worth where they were not what the baseline's are."""
+
+    when: str
+    by: str
+    figure: float
+    changed: dict[str, float] = {}
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ sees the old record or the new one, never half of one.
 import math
 import os
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from quantgate.records.measurements import Measurement
 from quantgate.records.verdict import Verdict
 
 T = TypeVar("T")
+VERDICT = ".verdict.json"
 
 
 def decode(content: bytes, wanted: type[T], where: str) -> T:
@@ -87,17 +89,18 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_record(folder: Path, record: Measurement | Verdict, *, drift: bool = False) -> Path:
-    """Write DIR/<family>/<checkpoint>/<suite>.json, `.verdict.json` for a verdict, or `.drift.verdict.json`; returns the path.
+    """Write DIR/<family>/<checkpoint>/<suite>.json, `<suite>[.<aspect>][.drift].verdict.json` for a verdict; returns the path.
 
     A measurement takes the verdicts on the one before it away: beside a new one that could not be judged they would seem its own.
     """
     place = folder / record.family / record.checkpoint
-    verdicts = (place / f"{record.suite}.verdict.json", place / f"{record.suite}.drift.verdict.json")
+    content = encode(record)
     if isinstance(record, Verdict):
-        path, content = verdicts[drift], encode(record)
+        aspect = f".{record.aspect}" if record.aspect else ""
+        path = place / f"{record.suite}{aspect}{'.drift' if drift else ''}{VERDICT}"
     else:
-        path, content = place / f"{record.suite}.json", encode(record)
-        for stale in verdicts:
-            stale.unlink(missing_ok=True)
+        path = place / f"{record.suite}.json"
+        for aspect, since in product(("", ".length", ".ttft"), ("", ".drift")):
+            (place / f"{record.suite}{aspect}{since}{VERDICT}").unlink(missing_ok=True)
     write_whole(path, content)
     return path

@@ -4,17 +4,21 @@ from typing import TypeAlias
 
 import msgspec
 
-from quantgate.records.base import Approval, Record, Spread
+from quantgate.records.base import Approval, Oldest, Record, Spread
 from quantgate.records.speed import Throughput
 
 
-class DocumentLoss(msgspec.Struct, frozen=True, kw_only=True):
-    """One document: scored tokens, and in nats −Σ ln p of the tokens that stand there and of the likeliest ones."""
+class DocumentLoss(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One document: scored tokens, and in nats −Σ ln p of the tokens that stand there and of the likeliest ones.
+
+    `cluster` stands where documents depend on each other (paragraphs of an article, turns of a conversation).
+    """
 
     id: str
     tokens: int
     nll_sum: float
     top1_nll_sum: float
+    cluster: str | None = None
 
 
 class DocumentTopK(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +88,7 @@ class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
     again_divergence: Divergence | None = None
     topk: list[DocumentTopK] = msgspec.field(default_factory=list)
     history: list[Approval] = msgspec.field(default_factory=list)
+    oldest: Oldest | None = None
 
     @property
     def figure(self) -> float:
@@ -99,6 +104,7 @@ class Answers(Record, frozen=True, kw_only=True, tag="answers"):
     accuracy_flexible: float | None = None
     again: list[Answer] = msgspec.field(default_factory=list)
     history: list[Approval] = msgspec.field(default_factory=list)
+    oldest: Oldest | None = None
 
     @property
     def figure(self) -> float:

@@ -6,7 +6,7 @@ as it was.
 
 import msgspec
 
-from quantgate.records.base import Approval, Record, Spread
+from quantgate.records.base import Approval, Oldest, Record, Spread
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,6 +84,7 @@ class Throughput(Record, frozen=True, kw_only=True, tag="throughput"):
     latency_ms: Spread
     log_speedup_over_bf16: list[float] = msgspec.field(default_factory=list)
     history: list[Approval] = msgspec.field(default_factory=list)
+    oldest: Oldest | None = None
     prompt_tokens: int | None = None
     steady_decode_tps: float | None = None
     decode_tps_interval: tuple[float, float] | None = None

@@ -27,11 +27,28 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
     max_nll_per_token: float = 0.0
 
 
+class GroupLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """What one group of a suite's items lost: accuracies in per cent on both sides, and p (one-sided, Holm over the groups)."""
+
+    name: str
+    n: int
+    before: float
+    now: float
+    p_value: float
+
+    @property
+    def drop(self) -> float:
+        """In points; positive is worse."""
+        return self.before - self.now
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The judgement on one measurement. `drop`, `interval`, `tolerance` and `mde` are in `unit`; positive is worse.
 
+    `aspect`: "" for what the suite asks; "length" (tokens of its answers) or "ttft" where a verdict of its own stands beside that.
     `against`: the family's BF16 baseline, the checkpoint's own approved measurement, or BF16 in the same run.
     `p_value` is Holm-adjusted over the checkpoint's suites, `p_value_alone` is not, `p_value_mid` is McNemar's mid-p, alone.
+    `discordance`: share of the items that changed; `clusters`: in how many the `n` stand, where they depend on each other.
     """
 
     verdict: Literal["pass", "fail", "inconclusive", "error"]
@@ -54,3 +71,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     p_value_mid: float | None = None
     noise: Noise | None = None
     divergence: Divergence | None = None
+    aspect: Literal["", "length", "ttft"] = ""
+    discordance: float | None = None
+    clusters: int | None = None
+    groups: list[GroupLoss] = msgspec.field(default_factory=list)

@@ -51,13 +51,23 @@ def refuse_unservable(checkpoint: "Checkpoint", where: str) -> None:
             raise ConfigurationError(f"{where}.args has {name}: {OURS[ours]}")
 
 
+LIMITS = {
+    "perplexity_ratio": (1.0, 2.0),
+    "accuracy_points": (0.0, 100.0),
+    "group_points": (0.0, 100.0),
+    "length_ratio": (1.0, 10.0),
+    "ttft_ratio": (1.0, 10.0),
+    "kl_nats": (0.0, math.inf),
+}
+"""What a tolerance must lie above and below, wherever it comes from."""
+
+
 def refuse_senseless(tolerance: Tolerance, where: str) -> None:
     """Raises ConfigurationError for a tolerance outside the limits of its kind; `where` (file, family, precision) comes first."""
-    limits = {"perplexity_ratio": (1.0, 2.0), "accuracy_points": (0.0, 100.0), "kl_nats": (0.0, math.inf)}
-    for field, (least, most) in limits.items():
+    for field, (least, most) in LIMITS.items():
         value = getattr(tolerance, field)
         if value is not None and not least < value < most:
-            hint = "; 1.05 accepts 5 %" if field == "perplexity_ratio" else ""
+            hint = "; 1.05 accepts 5 %" if field.endswith("_ratio") else ""
             raise ConfigurationError(f"{where}: {field} is {value}; it must lie above {least:g} and below {most:g}{hint}")
     if tolerance.decode_tps_ratio is not None and not 0 < tolerance.decode_tps_ratio < 1:
         raise ConfigurationError(f"{where}: decode_tps_ratio is {tolerance.decode_tps_ratio}; it must lie between 0 and 1")

@@ -1,5 +1,7 @@
 """What models.toml says, as values: families, their checkpoints, how each is served, what it may lose."""
 
+from typing import Literal
+
 import msgspec
 
 from quantgate.errors import ConfigurationError, nearest
@@ -10,12 +12,21 @@ PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 class Tolerance(msgspec.Struct, frozen=True, kw_only=True):
-    """The largest loss that the family's owner accepts. None: not stated here; `kl_nats` is a gate only where it is stated."""
+    """The largest loss that the family's owner accepts. None: not stated here.
+
+    `group_points`: of one group of a suite's items, three times `accuracy_points` where it is not stated. `length_ratio`: of
+    completion tokens, 1.10 for answers that think, else not gated. `kl_nats`, `ttft_ratio` gate only where they are stated.
+    `fail_when`: "likely" (there is a loss, and the best guess reaches the tolerance) or "proven" (the loss exceeds the tolerance).
+    """
 
     accuracy_points: float | None = None
     perplexity_ratio: float | None = None
     decode_tps_ratio: float | None = None
     kl_nats: float | None = None
+    group_points: float | None = None
+    length_ratio: float | None = None
+    ttft_ratio: float | None = None
+    fail_when: Literal["likely", "proven"] | None = None
     speedup_over_bf16: dict[str, float] = {}
 
 

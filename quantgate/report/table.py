@@ -14,7 +14,7 @@ from quantgate.checkpoint import read_shards
 from quantgate.errors import QuantgateError
 from quantgate.fingerprint import of_checkpoint
 from quantgate.judgement import figure_parts, loss
-from quantgate.records import Measurement, Verdict, decode, read_measurement
+from quantgate.records import VERDICT, Measurement, Verdict, decode, read_measurement
 from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, in_cache, read_manifest
 
 MIB = 2**20
@@ -86,7 +86,7 @@ def _cells(suites: Sequence[str], folder: Path) -> Iterator[Cell]:
         if not (file := folder / f"{suite}.json").is_file():
             continue
         measured: Measurement = read_measurement(file)
-        beside = folder / f"{suite}.verdict.json"
+        beside = folder / f"{suite}{VERDICT}"
         judged = decode(beside.read_bytes(), Verdict, str(beside)) if beside.is_file() else None
         name, shown, unit = figure_parts(measured)
         weights = measured.provenance.checkpoint_fingerprint

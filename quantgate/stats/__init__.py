@@ -1,6 +1,15 @@
 """Pure mathematics: exact tests, intervals, power. Knows nothing of servers, suites or tolerances."""
 
 from quantgate.stats.bootstrap import RESOLUTION_NATS, bootstrap_log_ratio
+from quantgate.stats.clusters import (
+    ENOUGH_CLUSTERS,
+    PRIOR_CLUSTERS,
+    clustered_proportion_interval,
+    clustered_score_interval,
+    design_effect,
+    effective_clusters,
+)
+from quantgate.stats.enumeration import decide_counts, paired_score, paired_tables
 from quantgate.stats.intervals import (
     CONFIDENCE,
     CONTINUITY_ITEMS,
@@ -19,12 +28,19 @@ from quantgate.stats.significance import fisher_p, holm, mcnemar_mid_p, mcnemar_
 __all__ = [
     "CONFIDENCE",
     "CONTINUITY_ITEMS",
+    "ENOUGH_CLUSTERS",
+    "PRIOR_CLUSTERS",
     "RESOLUTION_NATS",
     "Z_INTERVAL",
     "Estimate",
     "bootstrap_log_ratio",
     "clustered_interval",
+    "clustered_proportion_interval",
+    "clustered_score_interval",
+    "decide_counts",
+    "design_effect",
     "divergence",
+    "effective_clusters",
     "fisher_p",
     "holm",
     "kl_lower_bound",
@@ -36,6 +52,8 @@ __all__ = [
     "n_needed",
     "n_needed_from_interval",
     "paired_proportion_interval",
+    "paired_score",
+    "paired_tables",
     "unpaired_proportion_interval",
     "welch_interval",
 ]

@@ -43,18 +43,19 @@ def bootstrap_log_ratio(
     residual = difference - ratio * weight
     standard_error = math.sqrt(n / (n - 1) * float((residual**2).sum())) / float(weight.sum()) if n > 1 else math.inf
     if not difference.any() or standard_error <= 1e-12 * abs(ratio):
-        return Estimate(ratio, (ratio, ratio), 1.0 if ratio <= 0 else 1 / (replicates + 1), n)
+        least = 1 / (replicates + 1)
+        return Estimate(ratio, (ratio, ratio), 1.0 if ratio <= 0 else least, n, 1.0 if ratio >= 0 else least)
     if n == 1:
         return Estimate(ratio, (-math.inf, math.inf), 1.0, n)
 
     pivots = _bootstrap_pivots(residual, weight, replicates, seed)
     tail = (1 - confidence) / 2
     low, high = np.quantile(pivots, tail, method="lower"), np.quantile(pivots, 1 - tail, method="higher")
-    as_far = int((pivots >= ratio / standard_error).sum())
+    as_far, as_near = (int((sign * pivots >= sign * ratio / standard_error).sum()) for sign in (1, -1))
     interval = (ratio - float(high) * standard_error, ratio - float(low) * standard_error)
     if not np.isfinite(interval).all() and n >= ENOUGH_DOCUMENTS:
         return Estimate(ratio, _few_moved(ratio, difference, weight, confidence), 1.0, n)
-    return Estimate(ratio, interval, (as_far + 1) / (replicates + 1), n)
+    return Estimate(ratio, interval, (as_far + 1) / (replicates + 1), n, (as_near + 1) / (replicates + 1))
 
 
 def _few_moved(ratio: float, difference: np.ndarray, weight: np.ndarray, confidence: float) -> tuple[float, float]:

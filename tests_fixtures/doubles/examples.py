@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from quantgate.fingerprint import of_checkpoint
 from quantgate.records import (
     Answer,
     Answers,
@@ -33,7 +35,7 @@ PROVENANCE = Provenance(
     gpu_uuid=[],
     tensor_parallel=1,
     kernels=["SomeKernel"],
-    checkpoint_fingerprint="c0",
+    checkpoint_fingerprint=of_checkpoint(Path(__file__).parents[2] / "fixtures" / "reference" / "bf16"),
     suite_fingerprint="s0",
     tokenizer_fingerprint="t0",
     chat_template_fingerprint="m0",
@@ -44,10 +46,15 @@ PROVENANCE = Provenance(
 )
 
 
+def provenance_of(checkpoint: str) -> Provenance:
+    """PROVENANCE, whose weights are the shipped BF16's, or with weights of the checkpoint's own."""
+    return PROVENANCE if checkpoint == "bf16" else msgspec.structs.replace(PROVENANCE, checkpoint_fingerprint=f"c-{checkpoint}")
+
+
 def text_loss(
     checkpoint: str = "bf16",
     nll_sums: Sequence[float] = (20.0, 31.0, 39.0, 52.0, 58.0, 71.0),
-    provenance: Provenance = PROVENANCE,
+    provenance: Provenance | None = None,
     tokens: int = 10,
 ) -> TextLoss:
     """One document of so many tokens for each of `nll_sums`, in nats; ids d0, d1, …"""
@@ -56,7 +63,7 @@ def text_loss(
         checkpoint=checkpoint,
         precision=checkpoint,
         suite="reference-text",
-        provenance=provenance,
+        provenance=provenance or provenance_of(checkpoint),
         documents=[DocumentLoss(id=f"d{place}", tokens=tokens, nll_sum=nll, top1_nll_sum=1.0) for place, nll in enumerate(nll_sums)],
         nll_per_token=sum(nll_sums) / (tokens * len(nll_sums)),
         perplexity=math.exp(sum(nll_sums) / (tokens * len(nll_sums))),
@@ -88,7 +95,7 @@ def answers(right: str = "++-", checkpoint: str = "bf16") -> Answers:
         checkpoint=checkpoint,
         precision=checkpoint,
         suite="reference-questions",
-        provenance=PROVENANCE,
+        provenance=provenance_of(checkpoint),
         items=items,
         accuracy=accuracy,
         by_group={"add": accuracy},

@@ -29,7 +29,7 @@ checkpoint = [
 BEGINNING = """
 import math, os, pathlib, pytest
 from fixtures.snapshots import store_baseline
-from tests_fixtures.doubles.examples import PROVENANCE, answers, text_loss
+from tests_fixtures.doubles.examples import PROVENANCE, answers, provenance_of, text_loss
 """
 GATE = """
 def test_it(case, text_suite, gate):
@@ -63,8 +63,8 @@ class GatedProject:
 
     @property
     def measured(self) -> dict[str, Measurement]:
-        """What is stored, without its history."""
-        return {name: msgspec.structs.replace(read(content), history=[]) for name, content in self.stored.items()}
+        """What is stored, without its history and what it answers for."""
+        return {name: msgspec.structs.replace(read(content), history=[], oldest=None) for name, content in self.stored.items()}
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """A pytest of its own, in this process."""

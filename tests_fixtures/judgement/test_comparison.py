@@ -2,11 +2,13 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from quantgate import stats
 from quantgate.cli import main
 from quantgate.records import Answers, write_record
 from tests_fixtures.doubles.examples import MIXED, answers, text_loss, with_provenance
@@ -21,7 +23,8 @@ def worse(by: float) -> list[float]:
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    monkeypatch.chdir(tmp_path)  # no models.toml beside it
     for name, checkpoint in (("before", "bf16"), ("after", "nvfp4")):
         write_record(tmp_path / name, text_loss(checkpoint, worse(0.01) if name == "after" else LOSSES))
         one = msgspec.structs.replace(answers(MIXED), checkpoint=checkpoint, precision=checkpoint)
@@ -178,3 +181,34 @@ def test_unpaired_says_what_stands_in_the_way(tmp_path: Path, capsys: pytest.Cap
     )
     kin = msgspec.structs.replace(one, items=[msgspec.structs.replace(item, cluster="talk", id=f"x{item.id}") for item in one.items])
     assert "belongs to a cluster ('talk')" in reason(one, kin)
+
+
+def test_a_folder_of_many_records_is_weighed_once_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, checkpoint in (("before", "bf16"), ("after", "nvfp4")):
+        for number in range(60):
+            one = msgspec.structs.replace(text_loss(checkpoint, worse(0.01) if name == "after" else LOSSES), suite=f"text-{number}")
+            write_record(tmp_path / name, one)
+    seeds = []
+
+    def counted(*columns: Sequence[float], **named: int) -> stats.Estimate:
+        seeds.append(1)
+        return stats.bootstrap_log_ratio(*columns, **named)  # type: ignore[arg-type]  # three columns, the last of whole numbers
+
+    monkeypatch.setattr("quantgate.judgement.text.bootstrap_log_ratio", counted)
+    assert main(["compare", str(tmp_path / "before/reference/bf16"), str(tmp_path / "after/reference/nvfp4"), "--json"]) == 0
+    assert len(seeds) == 60
+
+
+def test_the_length_of_answers_that_think_is_a_line_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def thinking(tokens: int, checkpoint: str) -> Answers:
+        one = answers(MIXED, checkpoint)
+        items = [
+            msgspec.structs.replace(item, completion_tokens=tokens + place % 5, answer="</think> 4") for place, item in enumerate(one.items)
+        ]
+        return msgspec.structs.replace(one, items=items)
+
+    pair = [str(write_record(tmp_path, thinking(tokens, name))) for tokens, name in ((100, "bf16"), (140, "nvfp4"))]
+    assert main(["compare", *pair, "--accuracy-points=8"]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("pass: reference/nvfp4 reference-questions: 0.00 points worse")
+    assert second.startswith("fail: reference/nvfp4 reference-questions length: tokens 1.39x of BF16 [1.39, 1.39], at most 1.10x wanted")

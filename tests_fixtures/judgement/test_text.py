@@ -57,7 +57,7 @@ def test_texts_mirror_when_the_checkpoints_change_places() -> None:
 def test_two_documents_are_too_few_to_decide() -> None:
     got = judge_text(*pair_of_texts(0.0, n=2), perplexity_ratio=1.05, others=Others(1))
     assert (got.verdict, got.interval, got.mde) == ("inconclusive", None, None)
-    assert got.reason == "2 documents are too few to show a spread: measure more"
+    assert got.reason == "2 documents weigh as much as 2.0 of one size, and below 4 nothing is decided: measure more"
     assert "n = 2 documents" in sentence(got)
 
 

@@ -59,7 +59,7 @@ def test_a_row_has_size_figures_losses_with_n_and_the_worst_verdict(options: lis
 
 
 def test_figures_of_other_weights_are_not_shown_as_these(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_record(tmp_path / "records", text_loss())
+    write_record(tmp_path / "records", with_provenance(text_loss(), checkpoint_fingerprint="c1"))
     assert cli.main(options) == 0
     line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("| bf16"))
     assert "91.53" not in line

@@ -1,0 +1,74 @@
+"""What is to be said of the two sides of a comparison: which engine, which weights, what nobody wrote down.
+
+None of it decides; each is a note behind the reason, so that a verdict on the wrong pair is not read as one on the right pair.
+"""
+
+import re
+
+from quantgate.records import Measurement
+from quantgate.registry import REFERENCE_PRECISION
+
+UNKNOWN = {"", "unknown", "not recorded"}
+
+
+def notes(measured: Measurement, baseline: Measurement) -> list[str]:
+    """Of one checkpoint at two times: what changed since. Of two checkpoints: what should differ and does not, or the reverse."""
+    found = [*_unknown(measured, baseline), other_class(measured, baseline)]
+    if (measured.family, measured.checkpoint) == (baseline.family, baseline.checkpoint):
+        found += since_approval(measured, baseline)
+    else:
+        found += [_order(measured, baseline), _same_weights(measured, baseline), _went(measured, baseline, "vllm")]
+    return [one for one in found if one]
+
+
+def since_approval(measured: Measurement, baseline: Measurement) -> list[str]:
+    """What is not as it was when the checkpoint's own baseline was approved, and could explain a drift."""
+    now, before = measured.provenance, baseline.provenance
+    found = ["the weights changed"] if now.checkpoint_fingerprint != before.checkpoint_fingerprint else []
+    found += [_went(measured, baseline, name) for name in ("vllm", "torch", "transformers", "driver", "device_name")]
+    if now.kernels != before.kernels:
+        found.append(f"kernels went from {', '.join(before.kernels) or 'none named'} to {', '.join(now.kernels) or 'none named'}")
+    found = [one for one in found if one]
+    if found and now.checkpoint_fingerprint == before.checkpoint_fingerprint and now.checkpoint_fingerprint not in UNKNOWN:
+        found.append("the weights are the same: what changed is the engine, not the checkpoint")
+    return found
+
+
+def other_class(measured: Measurement, baseline: Measurement) -> str:
+    now, before = measured.provenance.device_class, baseline.provenance.device_class
+    return "" if now == before else f"on {now!r}, against a baseline of device class {before!r}"
+
+
+def _went(measured: Measurement, baseline: Measurement, name: str) -> str:
+    now, before = getattr(measured.provenance, name), getattr(baseline.provenance, name)
+    return "" if _without_core(now) == _without_core(before) else f"{name.replace('_', ' ')} went from {before} to {now}"
+
+
+def _without_core(name: str | None) -> str | None:
+    """A CPU is the same device whichever core a slot is bound to."""
+    return name and re.sub(r" core \d+$", "", name)
+
+
+def _order(measured: Measurement, baseline: Measurement) -> str:
+    if baseline.precision == REFERENCE_PRECISION:
+        return ""
+    if measured.precision == REFERENCE_PRECISION:
+        return f"the baseline is {baseline.precision} and the candidate {REFERENCE_PRECISION}: are they in each other's place?"
+    return f"the baseline is {baseline.checkpoint}, of precision {baseline.precision}: this is no comparison with BF16"
+
+
+def _same_weights(measured: Measurement, baseline: Measurement) -> str:
+    now, before = measured.provenance.checkpoint_fingerprint, baseline.provenance.checkpoint_fingerprint
+    if now in UNKNOWN or now != before:
+        return ""
+    return f"both sides have the same weights ({now}), under the names {baseline.checkpoint} and {measured.checkpoint}"
+
+
+def _unknown(measured: Measurement, baseline: Measurement) -> list[str]:
+    """Fingerprints that neither side has: unknown is not equal."""
+    names = [
+        name.replace("_", " ")
+        for name in ("suite", "tokenizer", "chat_template")
+        if {getattr(one.provenance, f"{name}_fingerprint") for one in (measured, baseline)} <= UNKNOWN
+    ]
+    return [f"{' and '.join(names)} unknown on both sides: nobody can tell whether both were asked alike"] if names else []

@@ -1,0 +1,74 @@
+"""What is said of the two sides of a comparison, beside the verdict."""
+
+import msgspec
+import pytest
+
+from quantgate.judgement import sentence
+from quantgate.judgement.answers import judge_answers
+from quantgate.judgement.comparison import judge_pair
+from quantgate.judgement.sides import notes, since_approval
+from quantgate.registry import Tolerance
+from tests_fixtures.doubles.examples import MIXED, answers, text_loss, with_provenance
+
+
+def test_what_changed_since_the_approval_is_listed_and_a_core_is_no_change() -> None:
+    before = with_provenance(text_loss("nvfp4"), device_name="CPU X core 0", vllm="vllm 1", kernels=["A"])
+    now = with_provenance(text_loss("nvfp4"), device_name="CPU X core 1", vllm="vllm 2", kernels=["B"], checkpoint_fingerprint="c1")
+    assert since_approval(now, before) == [
+        "the weights changed",
+        "vllm went from vllm 1 to vllm 2",
+        "kernels went from A to B",
+    ]
+    assert since_approval(with_provenance(before, device_name="CPU X"), before) == []
+
+
+def test_the_same_weights_under_another_kernel_are_the_engine_s_doing() -> None:
+    before = with_provenance(text_loss("nvfp4"), kernels=["A"])
+    assert since_approval(with_provenance(before, kernels=["B"]), before) == [
+        "kernels went from A to B",
+        "the weights are the same: what changed is the engine, not the checkpoint",
+    ]
+
+
+def test_two_checkpoints_as_they_should_be_need_no_word() -> None:
+    assert notes(answers(MIXED, "nvfp4"), answers(MIXED)) == []
+
+
+def test_sides_in_each_other_s_place_are_asked_about() -> None:
+    assert notes(answers(MIXED), answers(MIXED, "nvfp4")) == [
+        "the baseline is nvfp4 and the candidate bf16: are they in each other's place?"
+    ]
+
+
+def test_a_baseline_of_another_precision_is_no_bf16() -> None:
+    assert notes(answers(MIXED, "nvfp4"), answers(MIXED, "int4")) == [
+        "the baseline is int4, of precision int4: this is no comparison with BF16"
+    ]
+
+
+def test_the_same_weights_under_two_names_are_told() -> None:
+    base = answers(MIXED)
+    same = with_provenance(answers(MIXED, "nvfp4"), checkpoint_fingerprint=base.provenance.checkpoint_fingerprint)
+    assert notes(same, base)[0].startswith("both sides have the same weights (")
+
+
+@pytest.mark.parametrize("unknown", ["", "unknown"])
+def test_what_neither_side_knows_is_not_equal(unknown: str) -> None:
+    base, now = answers(MIXED), answers(MIXED, "nvfp4")
+    fields = dict.fromkeys(("suite_fingerprint", "tokenizer_fingerprint", "checkpoint_fingerprint"), unknown)
+    got = notes(with_provenance(now, **fields), with_provenance(base, **fields))
+    assert got == ["suite and tokenizer unknown on both sides: nobody can tell whether both were asked alike"]
+    # Known on one side only: they differ, which is no comparison at all.
+    assert judge_answers(with_provenance(now, **fields), base, accuracy_points=4.0).verdict == "error"
+
+
+def test_another_engine_version_than_the_reference_s_is_noted() -> None:
+    got = judge_answers(with_provenance(answers(MIXED, "nvfp4"), vllm="vllm 2"), answers(MIXED), accuracy_points=4.0)
+    assert got.reason.endswith("; vllm went from vllm 1 to vllm 2")
+
+
+def test_one_record_on_both_sides_is_told() -> None:
+    record = answers(MIXED)
+    assert "both sides are one and the same record" in sentence(judge_pair(record, record, Tolerance()))
+    again = msgspec.structs.replace(record, provenance=msgspec.structs.replace(record.provenance, started="later"))
+    assert "one and the same" not in sentence(judge_pair(record, again, Tolerance()))
