@@ -65,6 +65,7 @@ def _print(verdicts: Sequence["Verdict"]) -> None:
     from quantgate.judgement import sentence
 
     colours = {"pass": "green", "inconclusive": "yellow", "fail": "red", "error": "red"}
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(highlight=False)
     for judged in verdicts:
-        console.print(sentence(judged), style=colours[judged.verdict], markup=False)
+        # A terminal breaks lines between words; a file has a verdict a line.
+        console.print(sentence(judged), style=colours[judged.verdict], markup=False, soft_wrap=not console.is_terminal)

@@ -26,6 +26,8 @@ from quantgate.stats import Estimate
 ALPHA = 0.025
 NO_CHANCE = 1e-99
 """Below this a p is told as such: a float rounds it to 0, and nothing is that certain."""
+SOON = 4
+"""So many times the items at hand may be asked for."""
 FailWhen = Literal["likely", "proven"]
 
 
@@ -186,7 +188,7 @@ def _by_the_drop(
     if power is not None and power[1] is not None and power[1] > n:
         reason += f", about {power[1]} would"
     elif power is not None and power[1] is not None:
-        reason += ", so near the tolerance lies the drop: more items will not settle it soon".replace("items", noun)
+        reason += f", so near the tolerance lies the drop: more {noun} will not settle it soon"
     return "inconclusive", reason
 
 
@@ -197,6 +199,16 @@ def _chance(p: float, others: Others) -> str:
 
 
 def _power(evidence: Evidence, estimate: Estimate) -> tuple[float, int | None] | None:
+    """(mde, n_needed). Where there are already as many as a checkpoint without loss needs, the number is what would bring the upper end
+    below the tolerance if the drop stays as it was seen; within SOON times n, or it is no advice."""
+    found = _power_without_loss(evidence, estimate)
+    if found is None or found[1] is None or found[1] > estimate.n or not estimate.value < evidence.tolerance:
+        return found
+    wanted = math.ceil(estimate.n * ((estimate.interval[1] - estimate.value) / (evidence.tolerance - estimate.value)) ** 2)
+    return (found[0], wanted) if estimate.n < wanted <= SOON * estimate.n else found
+
+
+def _power_without_loss(evidence: Evidence, estimate: Estimate) -> tuple[float, int | None] | None:
     if evidence.power is not None or not all(map(math.isfinite, estimate.interval)):
         return evidence.power
     # Without room between no drop and the bound (a speed-up is required), the room is from the drop seen to the bound.
