@@ -41,7 +41,17 @@ def _answers_for(measured: Measurement, old: Measurement | None, approval: Appro
     else:
         when, by, figure = old.provenance.started, "nobody", old.figure
     now, before = _values(measured), _values(first)
-    return Oldest(when=when, by=by, figure=figure, changed={name: value for name, value in before.items() if now.get(name) != value})
+    return Oldest(
+        when=when,
+        by=by,
+        figure=figure,
+        changed={name: value for name, value in before.items() if now.get(name) != value},
+        tokens_an_answer=_tokens_an_answer(first) if isinstance(first, Answers) else None,
+    )
+
+
+def _tokens_an_answer(measured: Answers) -> float:
+    return sum(item.completion_tokens for item in measured.items) / len(measured.items)
 
 
 def oldest_of(baseline: Measurement) -> Measurement:
@@ -53,11 +63,15 @@ def oldest_of(baseline: Measurement) -> Measurement:
         documents = [msgspec.structs.replace(one, nll_sum=oldest.changed.get(one.id, one.nll_sum)) for one in baseline.documents]
         return msgspec.structs.replace(baseline, documents=documents, topk=[], again=[])
     if isinstance(baseline, Answers):
-        items = []
+        items, mean = [], _tokens_an_answer(baseline)
+        # Its lengths were not kept one by one: as if each answer had changed as their mean did.
+        scale = oldest.tokens_an_answer / mean if oldest.tokens_an_answer and mean > 0 else 1.0
         for item in baseline.items:
             worth = oldest.changed.get(item.id, item.worth)
             graded = {} if item.score is None else {"score": worth}
-            items.append(msgspec.structs.replace(item, correct=worth == 1 if item.score is None else item.correct, **graded))
+            right = worth == 1 if item.score is None else item.correct
+            tokens = max(1, round(item.completion_tokens * scale))
+            items.append(msgspec.structs.replace(item, correct=right, completion_tokens=tokens, **graded))
         return msgspec.structs.replace(baseline, items=items, again=[])
     scale = oldest.figure / baseline.figure
     rounds = [msgspec.structs.replace(one, decode_tps=one.decode_tps * scale) for one in baseline.rounds]
@@ -77,7 +91,7 @@ def wants_a_reason(
     """Why this measurement replaces `old` only with a reason; nothing where it may without.
 
     `between`: the verdicts against `old`; `since_oldest`: against the oldest approval. BF16's baseline is what all others are judged by:
-    everything but a pass asks for a reason. Of the rest, a fail.
+    everything but a pass asks for a reason. Of the rest, a fail, and what cannot be judged.
     """
     is_reference = measured.precision == REFERENCE_PRECISION
     found = [_said(one) for one in between if _asks(one, strict=is_reference)]
@@ -92,7 +106,7 @@ def wants_a_reason(
 def _asks(judged: Verdict | str, *, strict: bool) -> bool:
     if isinstance(judged, str):
         return strict
-    return judged.verdict != "pass" if strict else judged.verdict == "fail"
+    return judged.verdict != "pass" if strict else judged.verdict in ("fail", "error")
 
 
 def _said(judged: Verdict | str) -> str:

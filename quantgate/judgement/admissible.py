@@ -12,8 +12,12 @@ from typing import get_args, get_type_hints
 
 import msgspec
 
+from quantgate.judgement.sides import UNKNOWN
 from quantgate.judgement.wellformed import malformed, reads_likeliest, void
 from quantgate.records import Answer, Answers, DocumentLoss, Measurement, TextLoss, Throughput
+
+MIX = 0.05
+"""How far a group's share of the items may differ between two sides that are compared unpaired."""
 
 
 def between_texts(measured: TextLoss, baseline: TextLoss) -> str | None:
@@ -57,6 +61,22 @@ def between_unpaired_answers(measured: Answers, baseline: Answers) -> str | None
     return found
 
 
+def unpaired_doubts(measured: Answers, baseline: Answers) -> list[str]:
+    """What to think of before two accuracies are compared that may not be of the same questions."""
+    found = []
+    now, before = measured.provenance.suite_fingerprint, baseline.provenance.suite_fingerprint
+    if now != before:
+        found.append(f"the suite is another ({before or 'unknown'} and {now or 'unknown'})")
+    shared = len({item.id for item in measured.items} & {item.id for item in baseline.items})
+    if shared and now == before:
+        found.append(f"{shared} ids are on both sides, and pairs show far more: compare these alone, without --unpaired")
+    sides = [Counter(item.group for item in one.items) for one in (measured, baseline)]
+    mixes = [{group: count / one.total() for group, count in one.items()} for one in sides]
+    if (apart := max((abs(mixes[0].get(group, 0) - mixes[1].get(group, 0)) for group in sides[0] | sides[1]), default=0.0)) > MIX:
+        found.append(f"the groups stand in other proportions on either side (by up to {100 * apart:.0f} points): look at each by itself")
+    return found
+
+
 def between_speeds(measured: Throughput, baseline: Throughput) -> str | None:
     """Why a speed cannot be compared with an approved one, or None; text and answers may be across device classes, speed never."""
     found = _incomparable(measured, baseline) or not_finite(measured, baseline)
@@ -85,6 +105,8 @@ def unfit_to_approve(measured: Measurement) -> str | None:
         found = found or reads_likeliest(measured, "measurement")
     if isinstance(measured, Answers):
         found = found or void(measured)
+    if isinstance(measured, Throughput) and measured.health is not None and measured.health.trouble is not None:
+        found = found or f"{measured.health.trouble}; measure again on a device that is well and free"
     return found
 
 
@@ -96,7 +118,9 @@ def _incomparable(measured: Measurement, baseline: Measurement, but: str = "") -
         field = f"{name}_fingerprint"
         if field == but:
             continue
-        found = found or _changed(f"the {field.replace('_', ' ')}", getattr(before, field), getattr(now, field))
+        was, has = getattr(before, field), getattr(now, field)
+        if not {was, has} <= UNKNOWN:  # of which the verdict's line says that nobody knows
+            found = found or _changed(f"the {field.replace('_', ' ')}", was, has)
     for key in sorted(before.sampling.keys() | now.sampling.keys()):
         found = found or _changed(f"the sampling's {key}", before.sampling.get(key), now.sampling.get(key))
     return found
@@ -143,6 +167,8 @@ def _graded_otherwise(measured: Answers, baseline: Answers) -> str | None:
         other = before[item.id]
         if item.cluster != other.cluster:
             return _other_cluster("item", item, other)
+        if item.group != other.group:
+            return f"item {item.id!r} is in group {item.group!r}, in the baseline in {other.group!r}: measure both alike again"
         if (item.score is None) != (other.score is None):
             return f"item {item.id!r} is graded on one side and right or wrong on the other: measure both alike again"
     return None

@@ -8,7 +8,7 @@ import math
 
 from quantgate import stats
 from quantgate.judgement import admissible, endings, sides
-from quantgate.judgement.groups import weigh_groups
+from quantgate.judgement.groups import weigh_groups, weigh_unpaired_groups
 from quantgate.judgement.paired import loss_of
 from quantgate.judgement.rule import ALONE, ALPHA, Bearing, Bears, Evidence, FailWhen, Others, between, decide
 from quantgate.judgement.wellformed import share, void
@@ -60,7 +60,7 @@ def weigh_answers(
     before = {item.id: item.worth for item in baseline.items}
     found = loss_of(measured.items, before)
     noise = noise_of(baseline)
-    groups = weigh_groups(measured, before, tolerance, group_points)
+    groups = weigh_groups(measured, before, tolerance, group_points, fail_when)
     seen = 0.0 if measured.precision == REFERENCE_PRECISION else found.discordance
     plain = found.discordant is not None and found.clusters is None
     d = seen or discordance
@@ -70,15 +70,16 @@ def weigh_answers(
         tolerance=tolerance,
         estimate=found.estimate,
         power=(100 * stats.mde(found.estimate.n, d), stats.n_needed(tolerance / 100, d)) if plain and tolerance < 100 else None,
-        bearings=[*groups.bearings, *found.bearings, *_void(measured), *_blind(baseline)],
+        bearings=[*groups.bearings, *found.bearings, *_void(measured), *_blind(baseline, tolerance)],
         notes=[
             *sides.notes(measured, baseline),
             noise_in_words(noise, baseline.checkpoint),
             change_of_format(measured, baseline),
             endings.more_never_came(measured, baseline),
+            *found.notes,
             endings.unknown(measured, baseline),
             groups.proven,
-            _gain(found.estimate, tolerance, measured, baseline),
+            None if both_ways else _gain(found.estimate, tolerance),
         ],
         blame=[groups.worst, endings.of_regressed(measured, baseline)],
         both_ways=both_ways,
@@ -91,9 +92,9 @@ def weigh_answers(
     )
 
 
-def _gain(found: Estimate, tolerance: float, measured: Answers, baseline: Answers) -> str | None:
+def _gain(found: Estimate, tolerance: float) -> str | None:
     """A note where a checkpoint beats its reference by more than the tolerance, which quantization does not do."""
-    if measured.checkpoint == baseline.checkpoint or found.value > -tolerance or found.p_better > ALPHA:
+    if found.value > -tolerance or found.p_better > ALPHA:
         return None
     return f"better by more than the tolerance (p = {found.p_better:.2g}), which quantization does not do: look at the baseline"
 
@@ -103,9 +104,9 @@ def _void(measured: Answers) -> list[Bearing]:
     return [] if obstacle is None else [Bearing(Bears.VOIDS, obstacle)]
 
 
-def _blind(baseline: Answers) -> list[Bearing]:
+def _blind(baseline: Answers, tolerance: float) -> list[Bearing]:
     """What a suite at its floor or its ceiling cannot show."""
-    if (floor := nothing_to_lose(baseline)) is not None:
+    if (floor := nothing_to_lose(baseline, tolerance)) is not None:
         return [Bearing(Bears.FORBIDS_CLEARING, floor)]
     if (ceiling := hardly_to_be_seen(baseline)) is not None:
         return [Bearing(Bears.MAY_HIDE, f"the suite cannot discriminate: {ceiling}; ask something harder", said_as_note=ceiling)]
@@ -118,7 +119,13 @@ def judge_answers_unpaired(measured: Answers, baseline: Answers, *, accuracy_poi
 
 
 def weigh_answers_unpaired(
-    measured: Answers, baseline: Answers, *, accuracy_points: float, both_ways: bool = False, fail_when: FailWhen = "likely"
+    measured: Answers,
+    baseline: Answers,
+    *,
+    accuracy_points: float,
+    group_points: float | None = None,
+    both_ways: bool = False,
+    fail_when: FailWhen = "likely",
 ) -> Evidence:
     """The loss of accuracy where the items do not pair: Newcombe's interval, Fisher's exact p; it needs far more items."""
     tolerance = between("accuracy_points", accuracy_points, 0, math.inf)
@@ -130,24 +137,36 @@ def weigh_answers_unpaired(
     low, high = stats.unpaired_proportion_interval(*counts)
     drop = 100 * (counts[0] / counts[1] - counts[2] / counts[3])
     p_better = stats.fisher_p(counts[2], counts[3], counts[0], counts[1])
+    found = Estimate(drop, (100 * low, 100 * high), stats.fisher_p(*counts), counts[3], p_better)
+    groups = weigh_unpaired_groups(measured, baseline, tolerance, group_points, fail_when)
     return Evidence(
         measured=measured,
         unit=ANSWERS_UNIT,
         tolerance=tolerance,
-        estimate=Estimate(drop, (100 * low, 100 * high), stats.fisher_p(*counts), counts[3], p_better),
-        bearings=_blind(baseline),
-        notes=[*sides.notes(measured, baseline), f"unpaired: {counts[3]} items against {counts[1]} others"],
+        estimate=found,
+        bearings=[*groups.bearings, *_blind(baseline, tolerance)],
+        notes=[
+            *sides.notes(measured, baseline),
+            f"unpaired: {counts[3]} items against {counts[1]} others",
+            *admissible.unpaired_doubts(measured, baseline),
+            groups.proven,
+            None if both_ways else _gain(found, tolerance),
+        ],
+        blame=[groups.worst],
+        groups=groups.losses,
         both_ways=both_ways,
         fail_when=fail_when,
     )
 
 
-def nothing_to_lose(baseline: Answers) -> str | None:
-    """Why no loss could show, however large: BF16 itself gets next to nothing right. None where it does not."""
+def nothing_to_lose(baseline: Answers, tolerance: float = 0.0) -> str | None:
+    """Why no loss could show, however large: BF16 itself gets next to nothing right, or no more than the tolerance (points) would let
+    go. None where it does not."""
     right = accuracy(baseline)
-    if right > FLOOR:
+    if right > max(FLOOR, tolerance / 100):
         return None
-    return f"the suite cannot discriminate: BF16 itself gets {right:.1%} right, so there is nothing to lose; ask something easier"
+    rest = "there is nothing to lose" if right <= FLOOR else f"all of it could be lost within the tolerance of {tolerance:g} points"
+    return f"the suite cannot discriminate: BF16 itself gets {right:.1%} right, so {rest}; ask something easier"
 
 
 def hardly_to_be_seen(baseline: Answers) -> str | None:

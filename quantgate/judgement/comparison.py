@@ -28,10 +28,11 @@ def compare(
     for base, now in _pairs(baseline, candidate):
         limits = _filled(stated, _from_models(registry, now))
         refuse_senseless(limits, "tolerance")
-        weighed.append((_weigh(base, now, limits, unpaired=unpaired), None if unpaired else weigh_beside(now, base, limits)))
+        own = _is_own(base, now)
+        weighed.append((_weigh(base, now, limits, unpaired=unpaired), None if unpaired else weigh_beside(now, base, limits, own=own)))
     verdicts = []
     for place, (evidence, beside) in enumerate(weighed):
-        found = [one for other, (one, _) in enumerate(weighed) if other != place and _whose(one) == _whose(evidence) and not _is_idle(one)]
+        found = [one for other, (one, _) in enumerate(weighed) if other != place and _whose(one) == _whose(evidence) and not one.is_idle]
         suites = len(found) + 1
         verdicts.append(decide(evidence, Others(suites, [one.estimate.p_value for one in found if one.estimate is not None])))
         if beside is not None:
@@ -39,9 +40,9 @@ def compare(
     return verdicts + [error(read_measurement(file), "", f"{baseline} has no record of this suite") for file in _new(baseline, candidate)]
 
 
-def _is_idle(evidence: Evidence) -> bool:
-    """Whether nothing is decided by it, so that its p is no chance of a fail."""
-    return any(one.how is Bears.DECIDES_NOTHING for one in evidence.bearings)
+def _is_own(base: Measurement, now: Measurement) -> bool:
+    """Whether it is one checkpoint at two times, and no baseline of BF16's for another: what should not have changed at all."""
+    return (base.family, base.checkpoint) == (now.family, now.checkpoint)
 
 
 def _whose(evidence: Evidence) -> tuple[str, str]:
@@ -49,7 +50,7 @@ def _whose(evidence: Evidence) -> tuple[str, str]:
 
 
 def _weigh(base: Measurement, now: Measurement, limits: Tolerance, *, unpaired: bool) -> Evidence:
-    found = weigh(now, base, limits, unpaired=unpaired)
+    found = weigh(now, base, limits, own=_is_own(base, now), unpaired=unpaired)
     if now == base:
         found = msgspec.structs.replace(found, notes=["both sides are one and the same record", *found.notes])
     if isinstance(now, Throughput) and now.provenance.device_class == "cpu" and found.estimate is not None:

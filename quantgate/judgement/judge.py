@@ -64,12 +64,13 @@ def weights_here(checkpoint: Checkpoint) -> str | None:
 
 class Judge(msgspec.Struct, frozen=True):
     """Finds the baselines of a case and judges; `p_values` collects those of the checkpoint's suites, for Holm; `weights_of` gives the
-    fingerprint of a checkpoint's weights."""
+    fingerprint of a checkpoint's weights; `loads` are the suites of speed."""
 
     case: Case
     approved: Approved
     p_values: dict[str, dict[str, float]]
     weights_of: Callable[[Checkpoint], str | None] = weights_here
+    loads: frozenset[str] = frozenset()
 
     def of_another(self, measured: Measurement) -> str | None:
         """Why a measurement is not this case's, or None."""
@@ -120,23 +121,30 @@ class Judge(msgspec.Struct, frozen=True):
         """The verdict on the suite, and on the length of its answers where that is asked; against its own approval both ways."""
         _stated(tolerance, measured, precision)
         evidence = weigh(measured, against, tolerance, own=own)
-        length = None if own and measured.precision != REFERENCE_PRECISION else weigh_beside(measured, against, tolerance)
-        return [self._decided(evidence, question), *([] if length is None else [self._beside(length)])]
+        length = None if own and measured.precision != REFERENCE_PRECISION else weigh_beside(measured, against, tolerance, own=own)
+        return [self._decided(evidence, question), *([] if length is None else [self._beside(length, question)])]
 
     def _decided(self, evidence: Evidence, question: str) -> Verdict:
         known = self.p_values.setdefault(question, {})
         suite = evidence.measured.suite
         p_values = [p for other, p in sorted(known.items()) if other != suite]
-        judged = decide(evidence, Others(suites=len(self.case.family.suites), p_values=p_values))
-        if judged.p_value_alone is not None:
+        suites = max(self._asked(evidence.measured, question), len(p_values) + 1)
+        judged = decide(evidence, Others(suites=suites, p_values=p_values))
+        if judged.p_value_alone is not None and not evidence.is_idle:
             known[suite] = judged.p_value_alone
         return judged
 
-    def _beside(self, evidence: Evidence) -> Verdict:
+    def _beside(self, evidence: Evidence, question: str) -> Verdict:
         """A question of its own beside a suite's: corrected for the suites, and no part of their correction."""
-        return decide(evidence, Others(suites=len(self.case.family.suites)))
+        return decide(evidence, Others(suites=self._asked(evidence.measured, question)))
 
-    def _required_speedup(self, measured: Throughput) -> float | None:
+    def _asked(self, measured: Measurement, question: str) -> int:
+        """How many suites of the family are asked this of the checkpoint on this device: on a CPU a speed is not, but for a speed-up."""
+        loads = sum(name in self.loads for name in self.case.family.suites)
+        speed = measured.provenance.device_class != "cpu" or (question == "quality" and self._required_speedup(measured) is not None)
+        return max(1, len(self.case.family.suites) - (0 if speed else loads))
+
+    def _required_speedup(self, measured: Measurement) -> float | None:
         """Over BF16, on this device class; None where none is asked for, and for BF16 itself."""
         if self.case.checkpoint.precision == REFERENCE_PRECISION:
             return None
@@ -161,7 +169,10 @@ class Judge(msgspec.Struct, frozen=True):
         tolerance = self.case.tolerance
         _stated(tolerance, measured, self.case.checkpoint.precision)
         ttft = weigh_beside(measured, own, tolerance)
-        return [self._decided(weigh(measured, own, tolerance, own=True), question), *([] if ttft is None else [self._beside(ttft)])]
+        return [
+            self._decided(weigh(measured, own, tolerance, own=True), question),
+            *([] if ttft is None else [self._beside(ttft, question)]),
+        ]
 
     def _not_the_reference(self, against: Measurement) -> str | None:
         """Why this baseline is not the family's BF16 checkpoint's, or None; weights that are not on this machine are not looked at."""

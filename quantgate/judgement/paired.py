@@ -24,6 +24,7 @@ class Loss(NamedTuple):
     clusters: int | None
     discordance: float
     bearings: list[Bearing]
+    notes: list[str]
 
 
 def loss_of(items: Sequence[Answer], before: Mapping[str, float]) -> Loss:
@@ -33,26 +34,32 @@ def loss_of(items: Sequence[Answer], before: Mapping[str, float]) -> Loss:
     regressed, improved = (sum(map(sign, was, now)) for sign in (float.__gt__, float.__lt__))
     held = Counter(clusters)
     alone = len(held) == len(items)
-    counted = all(worth in (0, 1) for worth in (*was, *now))
+    # Whole differences are counted, whatever the two worths are; a cluster's correlation is asked of right and wrong alone.
+    counted = all(abs(old - new) in (0, 1) for old, new in zip(was, now, strict=True)) and (
+        alone or all(worth in (0, 1) for worth in (*was, *now))
+    )
     if counted and alone:
         found = _counts(regressed, improved, len(items))
     elif counted:
         found = _in_points(stats.clustered_proportion_interval(was, now, clusters))
     else:
         found = _in_points(stats.clustered_score_interval(was, now, clusters))
-    bearings = []
+    bearings, notes = [], list[str]()
     if not alone and (effective := stats.effective_clusters(list(held.values()))) < ENOUGH_CLUSTERS:
         found = _by_signs(found, was, now, clusters)
         said = f"{len(items)} items in {len(held)} clusters count as {effective:.1f} clusters of one size"
         bearings.append(
             Bearing(Bears.FORBIDS_CLEARING, f"{said}, and below {ENOUGH_CLUSTERS} no loss can be ruled out: measure more clusters")
         )
+    if bearings:
+        notes.append(f"p is the exact sign test's of {len(held)} clusters, as they are too few for the interval")
     return Loss(
         found,
         Discordant(regressed=regressed, improved=improved) if counted else None,
         None if alone else len(held),
         (regressed + improved) / len(items),
         bearings,
+        notes,
     )
 
 

@@ -26,8 +26,8 @@ from quantgate.stats import Estimate
 ALPHA = 0.025
 NO_CHANCE = 1e-99
 """Below this a p is told as such: a float rounds it to 0, and nothing is that certain."""
-SOON = 4
-"""So many times the items at hand may be asked for."""
+SOON, MOST = 4, 1000
+"""So many times the items at hand may be asked for: where the drop stays as it was seen, and at all."""
 FailWhen = Literal["likely", "proven"]
 
 
@@ -97,6 +97,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     noise: Noise | None = None
     divergence: Divergence | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is decided by it, so that its p is no chance of a fail."""
+        return any(one.how is Bears.DECIDES_NOTHING for one in self.bearings)
+
 
 def decide(evidence: Evidence, others: Others = ALONE) -> Verdict:
     """The verdict. Where several things bear on it the order of `Bears` holds, and a loss that is proven outweighs what voids."""
@@ -125,13 +130,13 @@ def decide(evidence: Evidence, others: Others = ALONE) -> Verdict:
             outcome, reason = "inconclusive", bars.said
         else:
             notes.append(bars.said_as_note)
-    elif outcome == "inconclusive" and said[Bears.MAY_HIDE]:
+    elif outcome == "inconclusive" and said[Bears.MAY_HIDE] and estimate.p_value > ALPHA:
         reason = said[Bears.MAY_HIDE][0].said
     elif outcome == "pass":
         notes += [one.said_as_note or one.said for how in (Bears.MAY_HIDE, Bears.ALARMS) for one in said[how]]
     if outcome != "pass" and not said[Bears.DECIDES_NOTHING]:
         notes += evidence.blame
-    blind = outcome == "inconclusive" and any(said[how] for how in (Bears.DECIDES_NOTHING, Bears.FORBIDS_CLEARING, Bears.MAY_HIDE))
+    blind = outcome == "inconclusive" and reason.partition(" do not decide")[1] == ""
     low, high = estimate.interval
     return Verdict(
         verdict=outcome,
@@ -166,6 +171,8 @@ def _by_the_drop(
 ) -> tuple[Literal["pass", "fail", "inconclusive"], str]:
     """What the drop says alone, and why."""
     drop, (low, high), n, tolerance = estimate.value, estimate.interval, estimate.n, evidence.tolerance
+    # Shares have rounding: 83 - 81 of per cents is 2.
+    reaches, falls = round(drop - tolerance, 12) >= 0, round(drop + tolerance, 12) <= 0
     noun = NOUNS[evidence.unit]
     if not (math.isfinite(low) and math.isfinite(high)):
         return "inconclusive", f"{n} {noun} are too few to show a spread: measure more"
@@ -173,21 +180,21 @@ def _by_the_drop(
         return "pass", "a real loss, within tolerance" if low > 0 and estimate.p_value <= ALPHA else "within tolerance"
     p, p_better = others.adjusted(estimate.p_value), others.adjusted(estimate.p_better)
     proven = evidence.fail_when == "proven"
-    if drop >= tolerance and p <= ALPHA and (low >= tolerance or not proven):
+    if reaches and p <= ALPHA and (low >= tolerance or not proven):
         if low >= tolerance:
             return "fail", f"proven beyond the tolerance ({_chance(p, others)})"
         return "fail", f"the drop reaches the tolerance, and chance does not explain it ({_chance(p, others)})"
-    if evidence.both_ways and drop <= -tolerance and p_better <= ALPHA and (high <= -tolerance or not proven):
+    if evidence.both_ways and falls and p_better <= ALPHA and (high <= -tolerance or not proven):
         changed = "better by more than the tolerance, where nothing should have changed"
         return "fail", f"{changed}, and chance does not explain it ({_chance(p_better, others)})"
     reason = f"{n} {noun} do not decide"
-    if drop >= tolerance and p > ALPHA:
+    if reaches and p > ALPHA:
         reason += f", since chance could explain the drop ({_chance(p, others)}" + ("; p decides, not the interval)" if low > 0 else ")")
-    elif drop >= tolerance:
+    elif reaches:
         reason += f': there is a loss ({_chance(p, others)}), and it is not proven beyond the tolerance, as fail_when = "proven" asks'
     if power is not None and power[1] is not None and power[1] > n:
         reason += f", about {power[1]} would"
-    elif power is not None and power[1] is not None:
+    elif power is not None and power[1] is not None and 0 < drop < tolerance:
         reason += f", so near the tolerance lies the drop: more {noun} will not settle it soon"
     return "inconclusive", reason
 
@@ -202,10 +209,16 @@ def _power(evidence: Evidence, estimate: Estimate) -> tuple[float, int | None] |
     """(mde, n_needed). Where there are already as many as a checkpoint without loss needs, the number is what would bring the upper end
     below the tolerance if the drop stays as it was seen; within SOON times n, or it is no advice."""
     found = _power_without_loss(evidence, estimate)
+    found = None if found is None else _sensible(found, estimate.n)
     if found is None or found[1] is None or found[1] > estimate.n or not estimate.value < evidence.tolerance:
         return found
     wanted = math.ceil(estimate.n * ((estimate.interval[1] - estimate.value) / (evidence.tolerance - estimate.value)) ** 2)
     return (found[0], wanted) if estimate.n < wanted <= SOON * estimate.n else found
+
+
+def _sensible(found: tuple[float, int | None], n: int) -> tuple[float, int | None]:
+    """Without a number that nobody would measure."""
+    return (found[0], None) if found[1] is not None and found[1] > MOST * n else found
 
 
 def _power_without_loss(evidence: Evidence, estimate: Estimate) -> tuple[float, int | None] | None:

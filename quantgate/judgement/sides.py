@@ -18,6 +18,8 @@ def notes(measured: Measurement, baseline: Measurement) -> list[str]:
         found += since_approval(measured, baseline)
     else:
         found += [_order(measured, baseline), _same_weights(measured, baseline), _went(measured, baseline, "vllm")]
+        found.append("" if measured.family == baseline.family else f"the baseline is of another family, {baseline.family}")
+    found += [_went(measured, baseline, name) for name in ("tensor_parallel", "seed")]
     return [one for one in found if one]
 
 
@@ -44,9 +46,9 @@ def _went(measured: Measurement, baseline: Measurement, name: str) -> str:
     return "" if _without_core(now) == _without_core(before) else f"{name.replace('_', ' ')} went from {before} to {now}"
 
 
-def _without_core(name: str | None) -> str | None:
+def _without_core(name: str | int | None) -> str:
     """A CPU is the same device whichever core a slot is bound to."""
-    return name and re.sub(r" core \d+$", "", name)
+    return re.sub(r" core \d+$", "", str(name))
 
 
 def _order(measured: Measurement, baseline: Measurement) -> str:
@@ -68,7 +70,7 @@ def _unknown(measured: Measurement, baseline: Measurement) -> list[str]:
     """Fingerprints that neither side has: unknown is not equal."""
     names = [
         name.replace("_", " ")
-        for name in ("suite", "tokenizer", "chat_template")
+        for name in ("suite", "tokenizer", "chat_template", "checkpoint")
         if {getattr(one.provenance, f"{name}_fingerprint") for one in (measured, baseline)} <= UNKNOWN
     ]
-    return [f"{' and '.join(names)} unknown on both sides: nobody can tell whether both were asked alike"] if names else []
+    return [f"{' and '.join(names)} unknown on both sides: nobody can tell whether both are what they are taken for"] if names else []

@@ -14,6 +14,8 @@ from quantgate.stats import Estimate
 HOST_BOUND_PERCENT = 10.0
 """Of the limit. Far below it a step is spent on starting kernels: one small model on one H200 decoded at 0.86 to 1.14 of its approved
 speed after three new boots, at 0.1 % of the limit, where a large one at 84 % of it stayed within 3 %."""
+COLLAPSED = 2.0
+"""Further below what is wanted than this factor no host explains it."""
 SLOWER = 0.85
 """A copy or a product below this share of the approved measurement's means another clock, another neighbour or a sick device."""
 BETWEEN_RUNS = 0.015
@@ -51,12 +53,13 @@ def weigh_speedup(measured: Throughput, *, speedup_over_bf16: float, fail_when: 
         bf16, now = measured.bf16_decode_tps, [one.decode_tps for one in measured.rounds]
         estimate = stats.welch_interval(_logarithms(bf16), _logarithms(now), null=null)
         notes = [f"unpaired: {len(now)} rounds after BF16's {len(bf16)}, as both servers do not fit on the device at once"]
+    trouble = measured.health.trouble if measured.health else None
     return Evidence(
         measured=measured,
         unit=SPEEDUP_UNIT,
         tolerance=bound,
         estimate=estimate,
-        bearings=_by_the_device(measured.health.trouble if measured.health else None, measured.bf16_limit, "BF16's speed"),
+        bearings=_by_the_device(trouble, measured.bf16_limit, "BF16's speed", estimate.value - bound),
         notes=notes,
         fail_when=fail_when,
         against="same run",
@@ -76,16 +79,16 @@ def weigh_decode_tps(measured: Throughput, baseline: Throughput, *, decode_tps_r
     if void is not None:
         return Evidence(measured=measured, unit=DECODE_UNIT, tolerance=tolerance, obstacle=void, against=_against(measured, baseline))
     before, now = ([one.decode_tps for one in record.rounds] for record in (baseline, measured))
-    spread, freedom, said = between_runs([one.figure for one in _same_engine(baseline)], BETWEEN_RUNS)
+    spread, freedom, said = between_runs([one.figure for one in _alike(baseline)], BETWEEN_RUNS)
     estimate = stats.welch_interval(_logarithms(before), _logarithms(now), between_runs=spread, between_freedom=freedom)
-    trouble = (measured.health.trouble if measured.health else None) or slower(measured.health, baseline.health)
+    trouble = _trouble(measured, baseline)
     return Evidence(
         measured=measured,
         unit=DECODE_UNIT,
         tolerance=tolerance,
         estimate=estimate,
         power=_power(estimate),
-        bearings=_by_the_device(trouble, baseline.limit, "its approved speed"),
+        bearings=_by_the_device(trouble, baseline.limit, "its approved speed", estimate.value - tolerance),
         notes=[*sides.notes(measured, baseline), _unpaired(now, before, said), _faster(estimate, tolerance)],
         fail_when=fail_when,
         against=_against(measured, baseline),
@@ -103,13 +106,15 @@ def weigh_ttft(measured: Throughput, baseline: Throughput, *, ttft_ratio: float,
     before, now = ([one.ttft_ms.mean for one in record.rounds if one.ttft_ms is not None] for record in (baseline, measured))
     if not before or not now or min(*before, *now) <= 0:
         said = "no round has its TTFT, as answers were not streamed or the baseline is older: approve a new one"
+        if before and now:
+            said = f"a round has a TTFT of {min(*before, *now):g} ms: measure again"
         return Evidence(
             measured=measured, unit=TTFT_UNIT, tolerance=tolerance, obstacle=said, aspect="ttft", against=_against(measured, baseline)
         )
     spread, freedom, said = between_runs([], BETWEEN_RUNS_TTFT)
     then, since = ([-value for value in _logarithms(one)] for one in (before, now))
     estimate = stats.welch_interval(then, since, between_runs=spread, between_freedom=freedom)
-    trouble = (measured.health.trouble if measured.health else None) or slower(measured.health, baseline.health)
+    trouble = _trouble(measured, baseline)
     return Evidence(
         measured=measured,
         unit=TTFT_UNIT,
@@ -136,7 +141,8 @@ def _against(measured: Throughput, baseline: Throughput) -> Literal["bf16", "own
 def between_runs(figures: Sequence[float], prior: float) -> tuple[float, float, str]:
     """Standard deviation of ln(figure) from run to run, its degrees of freedom, and where it is from.
 
-    `prior` is taken as known until ENOUGH_RUNS are; then pooled: s^2 = (PRIOR_RUNS*prior^2 + (k - 1)*s_k^2) / (PRIOR_RUNS + k - 1).
+    `prior` is taken as known until ENOUGH_RUNS are; then pooled: s^2 = (PRIOR_RUNS*prior^2 + (k - 1)*s_k^2) / (PRIOR_RUNS + k - 1), and
+    never above twice the prior, since what changed for good is in a history too.
     """
     runs = len(figures)
     if runs < ENOUGH_RUNS:
@@ -145,14 +151,17 @@ def between_runs(figures: Sequence[float], prior: float) -> tuple[float, float, 
     mean = math.fsum(logarithms) / runs
     squares = math.fsum((value - mean) ** 2 for value in logarithms)
     freedom = PRIOR_RUNS + runs - 1
-    spread = math.sqrt((PRIOR_RUNS * prior**2 + squares) / freedom)
+    spread = min(2 * prior, math.sqrt((PRIOR_RUNS * prior**2 + squares) / freedom))
     return spread, freedom, f"runs differ by {100 * spread:.2g} %, by {runs} approved ones"
 
 
-def _same_engine(baseline: Throughput) -> list[Approval]:
-    """The approvals that measured what the last one did: the same engine and weights on the same device."""
-    last = baseline.history[-1] if baseline.history else None
-    return [one for one in baseline.history if last and (one.vllm, one.checkpoint_fingerprint) == (last.vllm, last.checkpoint_fingerprint)]
+def _alike(baseline: Throughput) -> list[Approval]:
+    """The approvals since the last one with a reason that measured what the last one did: the same engine and weights."""
+    history = [one for one in baseline.history if one.figure > 0]
+    since = max((place for place, one in enumerate(history) if one.reason is not None), default=0)
+    return [
+        one for one in history[since:] if (one.vllm, one.checkpoint_fingerprint) == (history[-1].vllm, history[-1].checkpoint_fingerprint)
+    ]
 
 
 def _unpaired(now: Sequence[float], before: Sequence[float], said: str) -> str:
@@ -163,15 +172,26 @@ def _faster(found: Estimate, tolerance: float) -> str | None:
     return "faster by more than the tolerance: approve it, or later losses hide behind the old speed" if found.value <= -tolerance else None
 
 
-def _by_the_device(trouble: str | None, limit: Limit | None, whose: str) -> list[Bearing]:
-    """A sick or shared device decides nothing, and a speed that the host sets cannot fail a checkpoint.
+def _trouble(measured: Throughput, baseline: Throughput) -> str | None:
+    """Why the device, now or when the baseline was measured, was not one to measure on."""
+    before = baseline.health.trouble if baseline.health else None
+    return (
+        (measured.health.trouble if measured.health else None)
+        or (f"its baseline was measured where {before}" if before else None)
+        or slower(measured.health, baseline.health)
+    )
+
+
+def _by_the_device(trouble: str | None, limit: Limit | None, whose: str, beyond: float = 0.0) -> list[Bearing]:
+    """A sick or shared device decides nothing, and a speed that the host sets cannot fail a checkpoint, unless it is `beyond` what is
+    wanted (in ln) by more than a factor of COLLAPSED.
 
     `limit` is of the side that is no suspect, the approved record or BF16 in the same run: a checkpoint that has collapsed is far below
     what memory allows as well.
     """
     if trouble is not None:
         return [Bearing(Bears.DECIDES_NOTHING, f"{trouble}; measure again on a device that is well and free")]
-    if limit is not None and limit.percent < HOST_BOUND_PERCENT:
+    if limit is not None and limit.percent < HOST_BOUND_PERCENT and beyond < math.log(COLLAPSED):
         said = f"{whose} is {limit.percent:.2g} % of what the device's memory allows: the host sets it, and differs from run to run"
         return [Bearing(Bears.FORBIDS_FAILING, f"{said}; ask for more at once, or of a larger model")]
     return []

@@ -13,8 +13,10 @@ from quantgate.stats import bootstrap_log_ratio, divergence
 
 ENOUGH_EFFECTIVE = 4.0
 """Effective documents, (sum of tokens)^2 / sum of tokens^2, below which nothing is decided."""
+FEW = 4
 NAMED = 5
-"""Documents at most that are named as those which carry most of a loss; they are at most a tenth of all, or one of eight and more."""
+"""Documents at most that are named as those which carry most of a loss; they are at most a tenth of all, or one of
+a few."""
 
 
 def judge_text(
@@ -42,7 +44,7 @@ def weigh_text(
     obstacle = admissible.between_texts(measured, baseline)
     apart = divergence(baseline.topk, measured.topk) if obstacle is None else None
     if obstacle is None and kl_nats is not None and apart is None:
-        obstacle = "kl_nats is set, and the baseline holds no likeliest tokens"
+        obstacle = "kl_nats is set, and the two sides do not hold the likeliest tokens of the same documents: measure both again"
     if obstacle is not None:
         return Evidence(measured=measured, unit=TEXT_UNIT, tolerance=tolerance, obstacle=obstacle)
     units = _units(measured, baseline)
@@ -64,6 +66,7 @@ def weigh_text(
             *sides.notes(measured, baseline),
             noise_in_words(noise, baseline.checkpoint),
             carried.said,
+            None if both_ways else _gain(found, tolerance),
             _kl_in_words(apart, kl_nats) if near else None,
         ],
         both_ways=both_ways,
@@ -72,6 +75,13 @@ def weigh_text(
         noise=noise,
         divergence=apart,
     )
+
+
+def _gain(found: stats.Estimate, tolerance: float) -> str | None:
+    """A note where a checkpoint beats its reference by more than the tolerance, which quantization does not do."""
+    if found.value > -tolerance or found.interval[1] >= 0:
+        return None
+    return "better by more than the tolerance, which quantization does not do: look at the baseline"
 
 
 def _units(measured: TextLoss, baseline: TextLoss) -> dict[str, tuple[float, float, int]]:
@@ -88,7 +98,7 @@ def _units(measured: TextLoss, baseline: TextLoss) -> dict[str, tuple[float, flo
 
 def _too_few(tokens: list[int], documents: int) -> list[Bearing]:
     effective = sum(tokens) ** 2 / sum(count**2 for count in tokens)
-    if effective >= ENOUGH_EFFECTIVE or len(tokens) == 1:  # one alone shows no spread, which says it
+    if effective >= ENOUGH_EFFECTIVE:
         return []
     held = f"{documents} documents" + (f" in {len(tokens)} clusters" if len(tokens) < documents else "")
     said = f"{held} weigh as much as {effective:.1f} of one size, and below {ENOUGH_EFFECTIVE:g} nothing is decided: measure more"
@@ -113,10 +123,11 @@ def carriers(lost: dict[str, float], noun: str) -> Carriers:
     """By name, nats lost; gains are left out. Of normal differences a tenth would carry 44 % of what is lost."""
     worst = sorted((name for name in lost if lost[name] > 0), key=lambda name: -lost[name])
     whole, carried = sum(lost[name] for name in worst), 0.0
-    most = min(NAMED, max(len(lost) // 10, int(len(lost) >= 8)))
+    most = min(NAMED, max(len(lost) // 10, int(len(lost) >= FEW)))
     for count, name in enumerate(worst[:most], 1):
         carried += lost[name]
-        if carried > whole / 2:
+        # Of so few, one more often than not carries half.
+        if carried > (whole / 2 if len(lost) >= 2 * FEW else 0.9 * whole):
             share = "all" if carried >= 0.995 * whole else f"{carried / whole:.0%}"
             if count == 1:
                 return Carriers(1, f"{noun} {name!r} carries {share} of the loss: read it")

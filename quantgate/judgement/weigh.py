@@ -10,6 +10,8 @@ from quantgate.judgement.text import weigh_text
 from quantgate.records import Answers, Measurement, TextLoss, Throughput
 from quantgate.registry import Tolerance
 
+CPU = "cpu"
+
 
 def setting_for(measured: Measurement) -> str:
     """The tolerance's setting that a measurement of this kind is judged by."""
@@ -25,9 +27,13 @@ def weigh(measured: Measurement, baseline: Measurement, tolerance: Tolerance, *,
     """
     fail_when, stated = tolerance.fail_when or "likely", getattr(tolerance, setting_for(measured))
     if isinstance(measured, TextLoss) and isinstance(baseline, TextLoss):
-        found = weigh_text(measured, baseline, perplexity_ratio=stated, kl_nats=tolerance.kl_nats, both_ways=own, fail_when=fail_when)
+        found = weigh_text(
+            measured, baseline, perplexity_ratio=stated, kl_nats=None if own else tolerance.kl_nats, both_ways=own, fail_when=fail_when
+        )
     elif isinstance(measured, Answers) and isinstance(baseline, Answers) and unpaired:
-        found = weigh_answers_unpaired(measured, baseline, accuracy_points=stated, both_ways=own, fail_when=fail_when)
+        found = weigh_answers_unpaired(
+            measured, baseline, accuracy_points=stated, group_points=tolerance.group_points, both_ways=own, fail_when=fail_when
+        )
     elif isinstance(measured, Answers) and isinstance(baseline, Answers):
         found = weigh_answers(
             measured, baseline, accuracy_points=stated, group_points=tolerance.group_points, both_ways=own, fail_when=fail_when
@@ -40,12 +46,14 @@ def weigh(measured: Measurement, baseline: Measurement, tolerance: Tolerance, *,
     return msgspec.structs.replace(found, against="own") if own else found
 
 
-def weigh_beside(measured: Measurement, baseline: Measurement, tolerance: Tolerance) -> Evidence | None:
+def weigh_beside(measured: Measurement, baseline: Measurement, tolerance: Tolerance, *, own: bool = False) -> Evidence | None:
     """The evidence of a second question of the same measurement: the length of answers, the time to the first token; None where
-    it is not asked or cannot be."""
+    it is not asked or cannot be. `own` as in `weigh`."""
     fail_when = tolerance.fail_when or "likely"
     if isinstance(measured, Answers) and isinstance(baseline, Answers):
-        return weigh_length(measured, baseline, length_ratio=tolerance.length_ratio, fail_when=fail_when)
+        return weigh_length(measured, baseline, length_ratio=tolerance.length_ratio, both_ways=own, fail_when=fail_when)
     if isinstance(measured, Throughput) and isinstance(baseline, Throughput) and tolerance.ttft_ratio is not None:
+        if measured.provenance.device_class == CPU:
+            return None  # as of its speed: two runs of one checkpoint differ by more than any tolerance
         return weigh_ttft(measured, baseline, ttft_ratio=tolerance.ttft_ratio, fail_when=fail_when)
     return None

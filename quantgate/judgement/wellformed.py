@@ -22,7 +22,7 @@ MOST_VOID = 0.05
 def malformed(record: Measurement) -> str | None:
     """The first thing that cannot be, or None."""
     if isinstance(record, TextLoss):
-        return _twice_or_none(record.documents, "document") or _losses(record) or _again(record) or _follows(record)
+        return _twice_or_none(record.documents, "document") or _losses(record) or _likeliest(record) or _again(record) or _follows(record)
     if isinstance(record, Answers):
         return _twice_or_none(record.items, "item") or _scores(record) or _again(record) or _follows(record)
     return _rounds(record) or _follows(record)
@@ -57,6 +57,22 @@ def _scores(record: Answers) -> str | None:
         if item.score in (0, 1) and item.score != item.correct:
             marked = "right" if item.correct else "wrong"
             return f"item {item.id!r} has the score {item.score:g} and is marked {marked}: one of the two is not so"
+        if item.score is None and item.correct and not (item.parsed or item.strict or item.flexible):
+            return f"item {item.id!r} is marked right, and no answer was found in it: one of the two is not so"
+    return None
+
+
+def _likeliest(record: TextLoss) -> str | None:
+    """A sample of likeliest tokens that cannot be."""
+    names = [one.id for one in record.topk]
+    if len(set(names)) < len(names):
+        return f"document {next(name for name in names if names.count(name) > 1)!r} stands twice in its likeliest tokens"
+    for one in record.topk:
+        lengths = {len(one.own), len(one.tokens), len(one.logprobs)}
+        if not one.own or len(lengths) > 1 or any(len(t) != len(p) or not t for t, p in zip(one.tokens, one.logprobs, strict=True)):
+            return f"document {one.id!r} has likeliest tokens that do not stand beside its positions one by one"
+        if max(*map(max, one.logprobs), *one.own) > ROUNDING_NATS:
+            return f"document {one.id!r} has a likeliest token with a probability above 1"
     return None
 
 

@@ -25,6 +25,10 @@ ASPECTS = {"length": "length", "ttft": "TTFT"}
 
 def sentence(verdict: Verdict) -> str:
     """One line: who, what was found, within what, on how much, and why it came out so."""
+    return " ".join(_sentence(verdict).split())
+
+
+def _sentence(verdict: Verdict) -> str:
     since = " since its approval" if verdict.against == "own" else ""
     aspect = f" {ASPECTS[verdict.aspect]}" if verdict.aspect else ""
     head = f"{verdict.verdict}: {verdict.family}/{verdict.checkpoint} {verdict.suite}{aspect}{since}: "
@@ -75,7 +79,7 @@ def figure_parts(measured: Measurement) -> tuple[str, str, str]:
 def _found(verdict: Verdict, drop: float) -> str:
     low, high = verdict.interval or (math.nan, math.nan)
     if verdict.unit == TEXT_UNIT:
-        shown = [f"{100 * (_exp(value) - 1):+.2f} %" for value in (drop, low, high)]
+        shown = [_per_cent(value) for value in (drop, low, high)]
         found = f"perplexity {shown[0]}"
     elif verdict.unit in (SPEEDUP_UNIT, DECODE_UNIT):
         shown = [f"{_exp(-value):.2f}" for value in (drop, high, low)]
@@ -93,12 +97,18 @@ def _found(verdict: Verdict, drop: float) -> str:
 
 def _wanted(verdict: Verdict, tolerance: float) -> str:
     if verdict.unit == TEXT_UNIT:
-        return f"tolerance {100 * (_exp(tolerance) - 1):+.2f} %"
+        return f"tolerance {_per_cent(tolerance)}"
     if verdict.unit in (SPEEDUP_UNIT, DECODE_UNIT):
         return f"at least {_exp(-tolerance):.2f}x wanted"
     if verdict.unit in RATIOS:
         return f"at most {_exp(tolerance):.2f}x wanted"
     return f"tolerance {tolerance + 0.0:.2f}"
+
+
+def _per_cent(value: float) -> str:
+    """Of a perplexity, from the logarithm of its ratio; a million per cent and more by their power of ten."""
+    percent = 100 * (_exp(value) - 1)
+    return f"{percent:+.2f} %" if percent < 1e6 else f"{percent:+.1e} %"
 
 
 def _exp(value: float) -> float:

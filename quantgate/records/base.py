@@ -47,15 +47,16 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     discordance: float | None = None
 
 
-class Oldest(msgspec.Struct, frozen=True, kw_only=True):
+class Oldest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a baseline was approved against besides its predecessor: the last approval that had a reason, or the first of all, so that
     no row of small steps wears it down. `figure` is its perplexity, accuracy or decode_tps; `changed`: by id, its documents' nll_sum or
-    its items' worth where they were not what the baseline's are."""
+    its items' worth where they were not what the baseline's are; `tokens_an_answer`: the mean of its completion tokens."""
 
     when: str
     by: str
     figure: float
     changed: dict[str, float] = {}
+    tokens_an_answer: float | None = None
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,7 +55,16 @@ def bootstrap_log_ratio(
     interval = (ratio - float(high) * standard_error, ratio - float(low) * standard_error)
     if not np.isfinite(interval).all() and n >= ENOUGH_DOCUMENTS:
         return Estimate(ratio, _few_moved(ratio, difference, weight, confidence), 1.0, n)
-    return Estimate(ratio, interval, (as_far + 1) / (replicates + 1), n, (as_near + 1) / (replicates + 1))
+    p_value, p_better = (_tail(count, replicates, sign * ratio / standard_error, n - 1) for count, sign in ((as_far, 1), (as_near, -1)))
+    return Estimate(ratio, interval, p_value, n, p_better)
+
+
+def _tail(as_far: int, replicates: int, pivot: float, freedom: int) -> float:
+    """(k + 1)/(B + 1); where no replicate is as far, Student's tail, or a loss of any size would be chance beside 250 other suites."""
+    from scipy import special
+
+    counted = (as_far + 1) / (replicates + 1)
+    return counted if as_far else min(counted, float(special.stdtr(freedom, -pivot)))
 
 
 def _few_moved(ratio: float, difference: np.ndarray, weight: np.ndarray, confidence: float) -> tuple[float, float]:

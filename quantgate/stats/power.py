@@ -16,6 +16,7 @@ Z_POWER = Z_INTERVAL + NormalDist().inv_cdf(POWER)
 ENUMERATED_ITEMS = 1000
 # The search begins so far beyond the formula, in items times the tolerance, and weighs so many n at once.
 BEYOND, AT_ONCE = 2.5, 64
+LEAST = 1e-9
 
 
 def mde(n: int, discordance: float) -> float:
@@ -41,7 +42,8 @@ def n_needed(tolerance: float, discordance: float) -> int:
     """
     if not 0 <= discordance <= 1:
         raise ValueError(f"discordance = {discordance}: it must be a share from 0 to 1")
-    if _positive(tolerance) >= 1:
+    tolerance = _positive(tolerance)
+    if tolerance >= 1:
         return 1
     equal, formula = _equal_answers_pass(tolerance), _nam(tolerance, discordance)
     if formula * discordance > ENUMERATED_ITEMS:
@@ -85,6 +87,7 @@ def n_needed_from_interval(tolerance: float, interval: tuple[float, float], n: i
 
 
 def _positive(tolerance: float) -> float:
+    """The tolerance, but never so small that its square leaves the range of a float."""
     if not tolerance > 0:
         raise ValueError(f"tolerance = {tolerance}: it must be above 0")
-    return tolerance
+    return max(tolerance, LEAST)

@@ -136,7 +136,9 @@ def test_the_oldest_answers_come_back_from_what_differs(graded: bool) -> None:
     second = with_history(made("++--"), first, entry)
     third = with_history(made("+-+-"), second, entry)
     assert isinstance(second, Answers)
-    assert second.oldest == Oldest(when=entry.when, by="Ada", figure=first.figure, changed={"q2": 0.9 if graded else 1.0})
+    assert second.oldest == Oldest(
+        when=entry.when, by="Ada", figure=first.figure, changed={"q2": 0.9 if graded else 1.0}, tokens_an_answer=2.0
+    )
     oldest = oldest_of(third)
     assert isinstance(oldest, Answers)
     assert [item.worth for item in oldest.items] == [item.worth for item in made("+++-").items]

@@ -117,11 +117,15 @@ def test_a_checkpoint_that_collapses_is_no_host_s_doing(share: float, percent: f
     assert got.verdict == "fail"
 
 
-@pytest.mark.parametrize(("percent", "verdict"), [(5.0, "inconclusive"), (40.0, "fail"), (None, "fail")])
-def test_a_speed_up_is_excused_by_bf16_s_own_share_alone(percent: float | None, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("share", "percent", "verdict"),
+    [(0.25, 5.0, "inconclusive"), (0.25, 40.0, "fail"), (0.25, None, "fail"), (0.1, 5.0, "fail")],
+    ids=["a host's speed", "a device's", "unknown", "collapsed"],
+)
+def test_a_speed_up_is_excused_by_bf16_s_own_share_alone(share: float, percent: float | None, verdict: str) -> None:
     bound = None if percent is None else Limit(weights_gib=1.0, kv_gib=0.0, decode_tps=1e6, percent=percent)
-    tenth = reached(speed(STEADY, [math.log(0.1) + 0.01 * (-1) ** place for place in range(6)]), 0.5)
-    got = judge_speedup(msgspec.structs.replace(tenth, health=WELL, bf16_limit=bound), speedup_over_bf16=0.4, others=Others(1))
+    slow = reached(speed(STEADY, [math.log(share) + 0.01 * (-1) ** place for place in range(6)]), 0.5)
+    got = judge_speedup(msgspec.structs.replace(slow, health=WELL, bf16_limit=bound), speedup_over_bf16=0.4, others=Others(1))
     assert got.verdict == verdict
     assert ("BF16's speed is 5 % of what" in got.reason) == (verdict == "inconclusive")
 

@@ -14,7 +14,7 @@ from tests_fixtures.doubles.pairs import pair_of_answers
 
 def held(one: Answers, sizes: list[int]) -> Answers:
     """The answers in clusters of these sizes, in their order; what is left stands alone."""
-    names = [f"talk {place}" for place, size in enumerate(sizes) for _ in range(size)]
+    names: list[str | None] = [f"talk {place}" for place, size in enumerate(sizes) for _ in range(size)]
     names += [None] * (len(one.items) - len(names))
     return msgspec.structs.replace(one, items=[msgspec.structs.replace(i, cluster=name) for i, name in zip(one.items, names, strict=True)])
 

@@ -71,5 +71,31 @@ def test_answers_that_do_not_think_are_asked_only_where_a_ratio_is_stated() -> N
     assert weigh_length(short, short, length_ratio=1.1) is not None
 
 
-def test_tokens_that_nobody_counted_give_no_verdict() -> None:
-    assert weigh_length(long_answers([0] * 20, "nvfp4"), long_answers(BEFORE[:20])) is None
+def judged_pair(now: list[int], before: list[int], *, both_ways: bool = False) -> Verdict:
+    evidence = weigh_length(long_answers(now, "nvfp4"), long_answers(before), both_ways=both_ways)
+    assert evidence is not None
+    return decide(evidence)
+
+
+def test_tokens_that_nobody_counted_decide_nothing_and_it_is_said() -> None:
+    got = judged_pair([0] * 20, BEFORE[:20])
+    assert got.verdict == "inconclusive"
+    assert got.reason.startswith("the tokens of 0 of 20 answers were counted on both sides, and below 15 nothing is decided")
+
+
+@pytest.mark.parametrize("uncounted", [0, -1])
+def test_answers_whose_tokens_were_not_counted_are_left_out(uncounted: int) -> None:
+    before = [uncounted if place % 2 else n for place, n in enumerate(BEFORE)]
+    got = judged_pair(BEFORE, before)
+    assert (got.verdict, got.n) == ("pass", 70)
+    assert "70 of 140 left out" in got.reason
+
+
+def test_two_answers_of_one_ratio_prove_nothing() -> None:
+    assert judged_pair([12, 12], [10, 10]).verdict == "inconclusive"
+
+
+def test_much_shorter_answers_are_noted_and_fail_where_nothing_should_have_changed() -> None:
+    half = [n // 2 for n in BEFORE]
+    assert judged_pair(half, BEFORE).reason.endswith("; shorter by as much: look at what is no longer said")
+    assert judged_pair(half, BEFORE, both_ways=True).verdict == "fail"

@@ -57,7 +57,7 @@ def test_what_neither_side_knows_is_not_equal(unknown: str) -> None:
     base, now = answers(MIXED), answers(MIXED, "nvfp4")
     fields = dict.fromkeys(("suite_fingerprint", "tokenizer_fingerprint", "checkpoint_fingerprint"), unknown)
     got = notes(with_provenance(now, **fields), with_provenance(base, **fields))
-    assert got == ["suite and tokenizer unknown on both sides: nobody can tell whether both were asked alike"]
+    assert got == ["suite and tokenizer and checkpoint unknown on both sides: nobody can tell whether both are what they are taken for"]
     # Known on one side only: they differ, which is no comparison at all.
     assert judge_answers(with_provenance(now, **fields), base, accuracy_points=4.0).verdict == "error"
 

@@ -33,7 +33,9 @@ def test_a_text_loss_below_the_tolerance_passes_as_real() -> None:
 def test_a_text_loss_above_the_tolerance_fails() -> None:
     got = judge_text(*pair_of_texts(0.08), perplexity_ratio=1.05, others=Others(3))
     assert got.verdict == "fail"
-    assert got.p_value == pytest.approx(3 / 10_001, rel=1e-9)
+    # No replicate is as far, and Student's tail says how far that is: t = 0.08/0.00046 with 19 degrees of freedom, three times.
+    assert got.p_value is not None
+    assert got.p_value < 1e-20
 
 
 def test_a_noisy_text_loss_is_inconclusive_with_quadratic_need() -> None:
