@@ -4,7 +4,7 @@ from quantgate.devices.choice import select
 from quantgate.devices.health import look_at_health
 from quantgate.devices.listing import show_devices
 from quantgate.devices.locks import POLL_SECONDS, Held, lock_devices
-from quantgate.devices.memory import SLACK_GIB, MemoryBefore, used_gib
+from quantgate.devices.memory import SLACK_GIB, MemoryBefore, is_free_and_shared, used_gib
 from quantgate.devices.nvml import Device
 from quantgate.devices.slots import Slot, cores_of, cpu, visible
 
@@ -17,6 +17,7 @@ __all__ = [
     "Slot",
     "cores_of",
     "cpu",
+    "is_free_and_shared",
     "lock_devices",
     "look_at_health",
     "select",

@@ -90,7 +90,8 @@ def _print(found: Listing) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     device = row.device
-    memory = f"{_number(device.memory_used_gib)} / {_number(device.memory_gib)}"
+    own = f"{_number(device.memory_used_gib)} / {_number(device.memory_gib)}"
+    memory = "the machine's" if device.shares_memory else own
     numa = "-" if device.numa_node is None else str(device.numa_node)
     return (_gpu(row), device.name, device.mig_profile or "-", memory, numa, device.uuid or "-", _processes(row))
 

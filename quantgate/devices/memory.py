@@ -8,6 +8,7 @@ from quantgate.errors import ServerError
 
 BACK_SECONDS = 15.0
 POLL_SECONDS = 0.5
+HELD_GIB = 1.0  # a server that has just ended may still have its context open
 SLACK_GIB = 0.25  # what a driver keeps or gives back by itself
 
 
@@ -25,6 +26,14 @@ def _read(slot: Slot) -> tuple[float | None, set[int]]:
     used = [device.memory_used_gib for device in found]
     known = [one for one in used if one is not None]
     return (sum(known) if known and len(known) == len(used) else None), pids
+
+
+def is_free_and_shared(slot: Slot) -> bool:
+    """Whether CPU and GPU share the slot's memory and no process holds any of it worth naming, so that what is in use is the page cache."""
+    wanted = {device.uuid for device in slot.devices}
+    found = [] if slot.is_cpu else [device for device in nvml.read().devices if device.uuid in wanted]
+    held = [one for device in found for one in device.processes or [] if one.memory_gib is None or one.memory_gib >= HELD_GIB]
+    return bool(found) and all(device.shares_memory for device in found) and not held
 
 
 class MemoryBefore:

@@ -8,19 +8,21 @@ from pathlib import Path
 from quantgate.devices import MemoryBefore, Slot, used_gib
 from quantgate.errors import PortTakenError, ServerError
 from quantgate.registry import Checkpoint, local_folder
+from quantgate.server.boots import Boots
 from quantgate.server.endpoint import Endpoint
 from quantgate.server.server import Server
 from quantgate.server.serving import Serving
 
 BOOTS = 2
-"""Of a checkpoint whose server dies: the tests that remain get one more."""
+"""Of a checkpoint whose server dies, or whose worker (xdist) dies with it: the tests that remain get one more."""
 PORTS = 3
 
 
 class Pool:
     """Servers by checkpoint.
 
-    `report` takes lines for the summary, `now` what is going on ("": nothing any more); `keep_open` are the slot's locks.
+    `report` takes lines for the summary, `warn` those of vLLM's warnings there, once each, `now` what is going on ("": nothing any
+    more); `keep_open` are the slot's locks; `workers`: where the workers of this run note their boots for one another, if it has workers.
     """
 
     def __init__(
@@ -31,8 +33,13 @@ class Pool:
         now: Callable[[str], None] = lambda _: None,
         keep_open: Sequence[int] = (),
         endpoint: str | None = None,
+        *,
+        warn: Callable[[str], None] = lambda _: None,
+        workers: Path | None = None,
     ) -> None:
-        self.slot, self.logs, self.report, self.now = slot, logs, report, now
+        self.slot, self.logs, self.report, self.now, self.warn = slot, logs, report, now, warn
+        self._noted = Boots(workers)
+        self._warned: set[str] = set()
         self.boots: Counter[str] = Counter()
         self._keep_open, self._endpoint = keep_open, endpoint
         self._servers: dict[str, Server] = {}
@@ -66,6 +73,11 @@ class Pool:
             self.close([key])
             if self.boots[key] >= BOOTS:
                 self._given_up[key] = _first_line(old.death)
+        if key not in self._servers and (died := self._noted.died(key)) >= BOOTS:
+            raise ServerError(
+                f"{key} was given up earlier in this run: {died} pytest workers have died with its server; "
+                f"its logs are in {self.logs / checkpoint.family / checkpoint.name}, and the kernel's (dmesg) names what it has killed"
+            )
         if key in self._given_up:
             raise ServerError(f"{key} was given up earlier in this run: {self._given_up[key]}")
         try:
@@ -96,6 +108,7 @@ class Pool:
             self._ready.add(key)
             again = ", booted again" if self.boots[key] > 1 else ""
             self.report(f"{key}: vLLM ready on {server.slot} after {time.monotonic() - started:.0f} s{again}")
+            self._pass_on_warnings(key, server)
         server.raise_if_dead()
         return server
 
@@ -111,15 +124,16 @@ class Pool:
         key = str(checkpoint)
         if key not in self._servers:
             self._before = self._before or MemoryBefore(self.slot)
-            self.boots[key] += not again
-            log = (
-                self.logs
-                / checkpoint.family
-                / checkpoint.name
-                / ("server.log" if self.boots[key] == 1 else f"server.{self.boots[key]}.log")
-            )
+            self.boots[key] = max(self.boots[key], self._noted.died(key)) + (not again)
+            name = "server.log" if self.boots[key] == 1 else f"server.{self.boots[key]}.log"
+            log = self.logs / checkpoint.family / checkpoint.name / name
             slot = self.slot.first(checkpoint.serve.tensor_parallel)
-            self._servers[key] = Server(checkpoint, local_folder(checkpoint), slot, log, keep_open=self._keep_open)
+            self._noted.begin(key)
+            try:
+                self._servers[key] = Server(checkpoint, local_folder(checkpoint), slot, log, keep_open=self._keep_open)
+            finally:
+                if key not in self._servers:
+                    self._noted.end(key)
         return self._servers[key]
 
     def done(self, needs: Iterable[str], keep: Iterable[str] | None = None) -> None:
@@ -140,11 +154,21 @@ class Pool:
                 self._stop(key, server)
             except ServerError as error:
                 failures.append(error)
+            finally:
+                self._noted.end(key)
         if failures:
             raise failures[0]
 
+    def _pass_on_warnings(self, key: str, server: Server) -> None:
+        """What vLLM warns of, with the checkpoint's name, once."""
+        for said in server.warnings():
+            if (line := f"{key}: vLLM warns: {said}") not in self._warned:
+                self._warned.add(line)
+                self.warn(line)
+
     def _stop(self, key: str, server: Server) -> None:
         serving_gib = used_gib(self.slot)
+        self._pass_on_warnings(key, server)
         server.stop()
         self.endings[key] = trouble = server.trouble_at_end()
         if trouble is not None:

@@ -13,14 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from quantgate import folders
-from quantgate.devices import Slot, cores_of, look_at_health
+from quantgate.devices import Slot, cores_of, is_free_and_shared, look_at_health
 from quantgate.errors import PortTakenError, ServerError
 from quantgate.records import DeviceHealth
 from quantgate.registry import Checkpoint
 from quantgate.server import launch, vllm_log
 from quantgate.server.process import Ended, Process
 from quantgate.server.serving import REQUEST_SECONDS, Secret, Serving
+from quantgate.server.vllm_warnings import warnings
 
 if TYPE_CHECKING:
     import httpx
@@ -71,9 +74,13 @@ class Server(Serving):
         """All processes of this server are this one's descendants."""
         return self._process.watchdog_pid
 
-    def kernels(self) -> list[str]:
+    def kernels(self, *, quantized: bool = False) -> list[str]:
         """As the log says."""
-        return vllm_log.kernels(vllm_log.read(self.log))
+        return vllm_log.kernels(vllm_log.read(self.log), quantized=quantized)
+
+    def warnings(self) -> list[str]:
+        """What its log warns of so far that concerns the checkpoint."""
+        return warnings(vllm_log.read(self.log))
 
     def health(self) -> DeviceHealth | None:
         return look_at_health(self.slot, launch.vllm_version())
@@ -149,6 +156,8 @@ class Server(Serving):
             self._process.let_go(at_once=alive and what.startswith("hangs"))
             text = vllm_log.read(self.log)
             found = vllm_log.cause(text)
+            if found is not None and found.kind == vllm_log.TAKEN and is_free_and_shared(self.slot):
+                found = msgspec.structs.replace(vllm_log.PAGE_CACHE, line=found.line)
             code = None if alive else self._process.exit_code
             why = str(found) if found else self._unnamed_cause(code)
             exit_code = "" if code is None else f" (exit {code})"

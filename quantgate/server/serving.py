@@ -43,8 +43,8 @@ class Serving(ABC):
     """Why it has ended, once that has been raised to a test."""
 
     @abstractmethod
-    def kernels(self) -> list[str]:
-        """Kernels that were chosen, in order of appearance; none where nobody can tell."""
+    def kernels(self, *, quantized: bool = False) -> list[str]:
+        """Kernels that were chosen, in order of appearance; none where nobody can tell; `quantized`: of quantized layers alone."""
 
     @abstractmethod
     def health(self) -> DeviceHealth | None:

@@ -22,6 +22,7 @@ class Double:
         self.stopped = self.is_ready = False
         self.trouble: str | None = None
         self.stop_error: ServerError | None = None
+        self.warned: list[str] = []
         self.made.append(self)
 
     def wait_until_ready(self, say: Any) -> None:
@@ -33,6 +34,10 @@ class Double:
         if self.model in self.nonsense:
             raise ServerError(f"{self.model} gives no finite prompt_logprobs")  # and lives
         self.is_ready = True
+
+    def warnings(self) -> list[str]:
+        """What the test says its log warns of."""
+        return self.warned
 
     def names_a_cause(self) -> bool:
         """Whether the log says why it died."""

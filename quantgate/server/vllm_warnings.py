@@ -1,0 +1,35 @@
+"""What vLLM itself warns of that concerns the checkpoint: scales that differ between fused parts, values that it had to make up,
+weights that it did not load, layers that are computed otherwise than the checkpoint promises.
+
+Told by what a line says, not by where it stands: files move from version to version, and the words of an accuracy that suffers do not.
+Most of what vLLM warns of (free ports, tuning files, deprecated options) concerns nobody who asks about a checkpoint.
+"""
+
+import re
+
+LONGEST_WARNING = 240
+WARNING = re.compile(r"(?m)^(?:\([^()\n]* pid=\d+\) )?WARNING \S+ \S+ \[?[\w./]+:\d+\] *(.*\S)")
+"""As vLLM's logger writes it, with the process before it or without."""
+ABOUT = re.compile(
+    r"(?i)\baccura(?:cy|te)\b|\bcorrectness\b|incorrect results|\blossy\b|losslessly|\buncalibrated\b"  # of the answers
+    r"|_scales?\b|\b(?:weight|input|activation|act|block|global|cache|kv|null) (?:global )?(?:scale|scaling)|scaling factor 1\.0|scaling factor\b"
+    r"|must match|that are not equal|received no checkpoint value|not loaded\b|unknown checkpoint weight|embeddings are tied"  # of weights
+    r"|native support for FP|native (?:FP4|MXFP4)|weight-only|simulated weight|dequantize|quantization \([^)]*\) is ignored"  # of arithmetic
+    r"|M[oO]E backend supports activation|falling back to MXFP4|Falling back to (?:BF16|unoptimized AWQ|Moe WNA16)"
+    r"|falling back to Transformers implementation|Skipping CompressedTensors config group|emulation mode|Reset SSM cache type"
+)
+NOT_ABOUT = re.compile(
+    r"(?i)experimental|prometheus|metrics|page cache|prefetch|tensorizer|async scheduling|request ids?\b|chat[- ]template|batch invariance"
+    r"|officially support|LongRoPE|Config file not found|Language .* is not natively supported|sinks ignored|kv-sharing|--linear-backend"
+)
+ONE_OF_MANY = re.compile(r"'[^']*'|\S+\.\d+\.\S+|(?<!\S)-?\d[\d.]*(?!\S)")
+"""A name in quotes, a tensor's or a layer's name, a number."""
+
+
+def warnings(text: str) -> list[str]:
+    """Each warning about the checkpoint once, in the log's order and words; lines that differ in a layer's name or a number are one."""
+    found: dict[str, str] = {}
+    for said in (one[1] for one in WARNING.finditer(text)):
+        if ABOUT.search(said) and not NOT_ABOUT.search(said):
+            found.setdefault(ONE_OF_MANY.sub("#", said), said[:LONGEST_WARNING])
+    return list(found.values())
