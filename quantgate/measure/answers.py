@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from quantgate.measure.asking import ask_all, chosen, provenance
+from quantgate.measure.thinking import CLOSE, Said, opens_for_them
 from quantgate.records import Answer, Answers, Started
 from quantgate.server import Serving
 from quantgate.suites import Question, QuestionSuite
@@ -16,10 +17,27 @@ SEED = 0
 LAST_INTEGER = re.compile(r"-?\d+(?!.*\d)", re.DOTALL)
 
 
-def grade(question: Question, text: str, finish_reason: str, completion_tokens: int) -> Answer:
-    """Strict: the text is the answer and nothing else. Flexible: the last integer in it is. `correct` is strict."""
-    open_think = text.rfind("<think>") > text.rfind("</think>")
-    visible = "" if open_think else text.rpartition("</think>")[2].strip()
+NEUTRAL = {"presence_penalty": 0, "frequency_penalty": 0}
+"""Sent beside the temperature, with `repetition_penalty` = 1, so that no server's own defaults change an answer."""
+
+
+class Got(NamedTuple):
+    """What came back for one question."""
+
+    question: Question
+    said: Said
+    finish_reason: str
+    completion_tokens: int
+
+
+def grade(question: Question, said: Said | str, finish_reason: str, completion_tokens: int, *, opened: bool = False) -> Answer:
+    """Strict: the text is the answer and nothing else. Flexible: the last integer in it is. `correct` is strict.
+
+    An answer that never came out of its reasoning is none; `opened`: the prompt had begun it.
+    """
+    said = Said(said) if isinstance(said, str) else said
+    open_think, text = said.is_open(opened=opened), said.whole
+    visible = "" if open_think else text.rpartition(CLOSE)[2].strip()
     found = LAST_INTEGER.search(visible)
     extracted = found[0] if found else ""
     strict = visible == question.answer
@@ -42,20 +60,24 @@ def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0) -> An
     """Ask every question once, greedily, and `again` of them a second time."""
     started = Started()
 
-    async def ask(client: "AsyncOpenAI", question: Question) -> Answer:
+    async def ask(client: "AsyncOpenAI", question: Question) -> Got:
         completion = await client.chat.completions.create(
             model=server.model,
             messages=[{"role": "user", "content": question.prompt}],
             temperature=0,
             max_tokens=suite.max_tokens,
             seed=SEED,
+            **NEUTRAL,
+            extra_body={"repetition_penalty": 1},
         )
         choice = completion.choices[0]
         tokens = completion.usage.completion_tokens if completion.usage else 0
-        return grade(question, choice.message.content or "", choice.finish_reason, tokens)
+        return Got(question, Said.of(choice.message), choice.finish_reason, tokens)
 
-    items = ask_all(server, suite.questions, ask)
-    repeated = ask_all(server, chosen(suite.questions, again, suite.fingerprint), ask)
+    asked = ask_all(server, suite.questions, ask)
+    asked_again = ask_all(server, chosen(suite.questions, again, suite.fingerprint), ask)
+    opened = opens_for_them(server, [one.said for one in asked])
+    items, repeated = ([grade(*one, opened=opened) for one in ones] for ones in (asked, asked_again))
     by_group: dict[str, list[bool]] = defaultdict(list)
     for item in items:
         by_group[item.group].append(item.correct)

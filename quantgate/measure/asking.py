@@ -12,10 +12,12 @@ from quantgate.registry import made_by
 from quantgate.server import Serving, watched
 
 if TYPE_CHECKING:
+    import httpx
     from openai import AsyncOpenAI
 
 CONCURRENCY = 32
 REQUEST_SECONDS = 300.0
+NO_KEY = "none"  # openai refuses an empty key; this one is taken off every request
 
 Asked = TypeVar("Asked")
 Got = TypeVar("Got")
@@ -47,12 +49,18 @@ def chosen(items: Sequence[Chosen], wanted: int, seed: str) -> list[Chosen]:
     return [item for item in items if item.id in kept]
 
 
+async def _without_key(request: "httpx.Request") -> None:
+    request.headers.pop("Authorization", None)
+
+
 async def _ask_all(server: Serving, items: Sequence[Asked], ask: "Callable[[AsyncOpenAI, Asked], Awaitable[Got]]") -> list[Got]:
     from openai import APIError, AsyncOpenAI, DefaultAsyncHttpxClient
 
     turns = asyncio.Semaphore(CONCURRENCY)
-    transport = DefaultAsyncHttpxClient(trust_env=False, timeout=REQUEST_SECONDS)
-    async with AsyncOpenAI(base_url=f"{server.base_url}/v1", api_key=server.api_key, max_retries=0, http_client=transport) as client:
+    hooks = {} if server.api_key else {"request": [_without_key]}
+    transport = DefaultAsyncHttpxClient(trust_env=False, timeout=REQUEST_SECONDS, event_hooks=hooks)
+    key = server.api_key or NO_KEY
+    async with AsyncOpenAI(base_url=f"{server.base_url}/v1", api_key=key, max_retries=0, http_client=transport) as client:
 
         async def in_turn(item: Asked) -> Got:
             async with turns:
