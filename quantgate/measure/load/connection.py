@@ -90,6 +90,7 @@ class Connection(asyncio.BufferedProtocol):
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             waited=due_ns is not None,
+            first_tokens=self._events.first_tokens(len(arrived_ns)) if self._stream else 1,
         )
 
     def give_up_if_silent(self, now_ns: int, silence_seconds: float) -> None:

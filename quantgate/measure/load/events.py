@@ -3,6 +3,9 @@
 The first chunk carries the role, the last one the usage; some servers close with an empty delta. Every other chunk is
 output, also one with an empty text: half a character and a special token have no text of their own, and still took
 a step of the model. Where a server sends empty texts that no token stands behind, usage says so: see `output_ns`.
+
+A chunk may carry several tokens (speculation, servers that send now and then). Only the first one's count matters, for what comes
+after it is timed from it: see `first_tokens`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,8 @@ from quantgate.measure.load.outcome import RequestError
 
 DATA, DONE = b"data:", b"[DONE]"
 SHOWN_CHARACTERS = 200
+CLEARLY_SEVERAL = 4
+"""A first chunk counts as more than one token where its text is that many times a token's mean length: one token may well be twice that."""
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -41,7 +46,7 @@ class Event(msgspec.Struct, frozen=True):
 class Stream:
     """One streamed answer. `take` what arrived; `usage` and `done` say how it ended."""
 
-    __slots__ = ("_line", "arrived_ns", "done", "textless", "usage")
+    __slots__ = ("_characters", "_first_characters", "_first_usage", "_line", "arrived_ns", "done", "textless", "usage")
 
     def __init__(self) -> None:
         self.arrived_ns: list[int] = []
@@ -50,6 +55,8 @@ class Stream:
         self.usage: Usage | None = None
         self.done = False
         self._line = b""
+        self._characters = self._first_characters = 0
+        self._first_usage: Usage | None = None
 
     def take(self, piece: bytes, now_ns: int, decode: "msgspec.json.Decoder[Event]") -> None:
         """Read the lines that `piece` completes; raises RequestError for an error that the server sends, and for what is no event."""
@@ -72,7 +79,10 @@ class Stream:
                 self.usage = event.usage
             if event.choices:
                 delta = event.choices[0].delta
-                if delta.content or delta.reasoning or delta.reasoning_content:
+                if text := delta.content or delta.reasoning or delta.reasoning_content:
+                    if not self.arrived_ns:
+                        self._first_characters, self._first_usage = len(text), event.usage
+                    self._characters += len(text)
                     self.arrived_ns.append(now_ns)
                 elif delta.content is not None and delta.role is None:
                     self.textless.append(len(self.arrived_ns))
@@ -84,6 +94,16 @@ class Stream:
             return self.arrived_ns
         dropped = set(self.textless)
         return [at for place, at in enumerate(self.arrived_ns) if place not in dropped]
+
+    def first_tokens(self, chunks: int) -> int:
+        """Tokens of the first chunk, of so many that brought output: what the server counts by then (`continuous_usage_stats`), else
+        what its share of the text says. All others bring one at least, and where chunks are as many as tokens, so does it."""
+        if self.usage is None or (most := self.usage.completion_tokens - chunks + 1) <= 1:
+            return 1
+        if self._first_usage is not None and self._first_usage.completion_tokens:
+            return min(self._first_usage.completion_tokens, most)
+        share = self.usage.completion_tokens * self._first_characters / self._characters if self._characters else 0.0
+        return min(round(share), most) if share >= CLEARLY_SEVERAL else 1
 
 
 def shown(body: bytes) -> str:

@@ -1,8 +1,9 @@
 """From what arrived when to the figures: pure arithmetic over one round's answers, or over all of them.
 
 decode_tps = completed output tokens / wall seconds of the round, prompt_tps and qps alike; TTFT = first chunk with
-output − asked; latency = last chunk with output − asked; TPOT = (latency − TTFT) / (tokens − 1), as vLLM's own benchmark
-defines it; ITL = gaps between chunks. A chunk may carry several tokens, so tokens are counted by usage alone.
+output − asked; latency = last chunk with output − asked; TPOT = (latency − TTFT) / tokens after the first chunk, which are tokens − 1
+where that carries one, as vLLM's own benchmark defines it; ITL = gaps between chunks. A chunk may carry several tokens, so tokens are
+counted by usage alone.
 """
 
 import itertools
@@ -33,9 +34,9 @@ def latency_ms(answers: Sequence[Answered]) -> list[float]:
 
 
 def tpot_ms(answers: Sequence[Answered]) -> list[float]:
-    """answers of one token are left out, which have no time per further token."""
-    several = [one for one in answers if one.completion_tokens > 1]
-    return [(one.arrived_ns[-1] - one.arrived_ns[0]) / (one.completion_tokens - 1) / NS_A_MS for one in several]
+    """Answers that came in one chunk are left out, which have no time per further token."""
+    several = [one for one in answers if one.completion_tokens > one.first_tokens]
+    return [(one.arrived_ns[-1] - one.arrived_ns[0]) / (one.completion_tokens - one.first_tokens) / NS_A_MS for one in several]
 
 
 def itl_ms(answers: Sequence[Answered]) -> list[float]:
@@ -66,13 +67,21 @@ def steady_window_ns(answers: Sequence[Answered], concurrency: int) -> tuple[int
 
 
 def steady_decode_tps(answers: Sequence[Answered], concurrency: int) -> float | None:
-    """Tokens that arrived within the steady window, its start excluded, per second of it; every chunk of an answer weighs the same."""
+    """Tokens that arrived within the steady window, its start excluded, per second of it; after the first chunk of an answer, whose
+    tokens are known, every one weighs the same."""
     window = steady_window_ns(answers, concurrency)
     if window is None:
         return None
     start, end = window
-    tokens = sum(one.completion_tokens * sum(start < at <= end for at in one.arrived_ns) / len(one.arrived_ns) for one in answers)
-    return tokens / ((end - start) / 1e9)
+    return sum(_tokens_within(one, start, end) for one in answers) / ((end - start) / 1e9)
+
+
+def _tokens_within(one: Answered, start: int, end: int) -> float:
+    if one.first_tokens == 1:
+        return one.completion_tokens * sum(start < at <= end for at in one.arrived_ns) / len(one.arrived_ns)
+    first, *later = one.arrived_ns
+    a_chunk = (one.completion_tokens - one.first_tokens) / len(later) if later else 0.0
+    return one.first_tokens * (start < first <= end) + a_chunk * sum(start < at <= end for at in later)
 
 
 def round_of(answers: Sequence[Answered], concurrency: int, *, stream: bool, closed: bool) -> Round:
