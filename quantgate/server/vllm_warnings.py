@@ -19,7 +19,7 @@ ABOUT = re.compile(
     r"|falling back to Transformers implementation|Skipping CompressedTensors config group|emulation mode|Reset SSM cache type"
 )
 NOT_ABOUT = re.compile(
-    r"(?i)experimental|prometheus|metrics|page cache|prefetch|tensorizer|async scheduling|request ids?\b|chat[- ]template|batch invariance"
+    r"(?i)experimental|environment variable|prometheus|metrics|page cache|prefetch|tensorizer|async scheduling|request ids?\b|chat[- ]template|batch invariance"
     r"|officially support|LongRoPE|Config file not found|Language .* is not natively supported|sinks ignored|kv-sharing|--linear-backend"
 )
 ONE_OF_MANY = re.compile(r"'[^']*'|\S+\.\d+\.\S+|(?<!\S)-?\d[\d.]*(?!\S)")

@@ -87,3 +87,21 @@ def test_memory_that_nobody_holds_points_to_nvidia_smi(plug: Plug) -> None:
     gpu.used_gib = 2.0
     with pytest.raises(ServerError, match=r"after the last one ended, held by no process that NVML shows; see nvidia-smi$"):
         before.raise_unless_back()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "free"),
+    [
+        (Gpu(uuid="GPU-a1", name="NVIDIA GB10"), True),
+        (Gpu(uuid="GPU-a1", name="NVIDIA GB10", processes=[(11, 0.3)]), True),
+        (Gpu(uuid="GPU-a1", name="NVIDIA N1X", gib=7.9), True),
+        (Gpu(uuid="GPU-a1", name="NVIDIA GB10", processes=[(11, 0.3), (12, 40.0)]), False),
+        (Gpu(uuid="GPU-a1", name="NVIDIA GB10", processes=[(12, None)]), False),
+        (Gpu(uuid="GPU-a1", name="NVIDIA H200"), False),
+    ],
+    ids=["nobody", "a context that goes", "another chip", "a server", "somebody", "memory of its own"],
+)
+def test_what_is_in_use_on_shared_memory_that_nobody_holds_is_the_page_cache(plug: Plug, gpu: Gpu, free: bool) -> None:
+    plug(gpu)
+    assert memory.is_free_and_shared(choice.select("0")[0]) is free
+    assert not memory.is_free_and_shared(choice.select("cpu")[0])

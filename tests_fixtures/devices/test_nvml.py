@@ -80,3 +80,23 @@ def test_a_profile_that_the_name_does_not_say_follows_from_the_slices(
 def test_a_gpu_without_memory_of_its_own_is_usable(monkeypatch: pytest.MonkeyPatch) -> None:
     at("GB10, no memory of its own", monkeypatch)
     assert [(one.memory_gib, one.unusable) for one in choice.gpus()] == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    "name", ["NVIDIA GB10", "NVIDIA N1X", "NVIDIA RTX Spark N1X", "NVIDIA Thor", "Orin (nvgpu)", "Jetson AGX Xavier", "NVIDIA Tegra X1"]
+)
+def test_a_gpu_that_computes_in_the_machine_s_memory_has_none_of_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, FakeNvml(Gpu(uuid="GPU-a1", name=name, gib=7.9, used_gib=0.2)))
+    (device,) = choice.gpus()
+    assert (device.memory_gib, device.memory_used_gib, device.shares_memory, device.unusable) == (None, None, True, None)
+
+
+@pytest.mark.parametrize("name", [H200, H100, "NVIDIA GB200", "NVIDIA GH200 480GB", "NVIDIA GeForce RTX 5090", "NVIDIA RTX PRO 6000"])
+def test_a_gpu_with_memory_of_its_own_is_believed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, FakeNvml(Gpu(uuid="GPU-a1", name=name, gib=95.0)))
+    assert [(one.memory_gib, one.shares_memory) for one in choice.gpus()] == [(95.0, False)]
+
+
+def test_a_gpu_of_which_nvml_tells_no_memory_shares_the_machine_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, FakeNvml(Gpu(uuid="GPU-a1", refuses={"nvmlDeviceGetMemoryInfo": "NVMLError_NotSupported"})))
+    assert choice.gpus()[0].shares_memory

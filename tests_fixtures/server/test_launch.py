@@ -11,6 +11,8 @@ from quantgate.devices import Device, Slot
 from quantgate.errors import ConfigurationError
 from quantgate.registry import Checkpoint, Serve
 from quantgate.server import launch
+from tests_fixtures.doubles.fake_nvml import FakeNvml, Gpu
+from tests_fixtures.doubles.machines import stand_in
 
 GIB = 2**30
 CPU, CORE = Slot(devices=[Device(name="CPU")]), Slot(devices=[Device(name="CPU core 3", core=3)])
@@ -184,6 +186,13 @@ def test_weights_that_do_not_fit_are_refused_with_both_sizes(weights: Path) -> N
 def test_weights_that_may_fit_are_let_through(slot: Slot, serve: dict[str, Any], weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "cpu", lambda: Device(name="CPU", memory_gib=64.0, memory_used_gib=50.0))
     launch.require_room(checkpoint(**serve), weights, slot)
+
+
+@pytest.mark.parametrize("name", ["NVIDIA N1X", "NVIDIA GB10", "NVIDIA Thor"])
+def test_memory_that_the_machine_shares_refuses_nothing(name: str, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, FakeNvml(Gpu(uuid="GPU-a1", name=name, gib=7.9)))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    launch.require_room(checkpoint(), weights, devices.select("0")[0])
 
 
 def test_weights_a_little_too_large_in_spite_of_offloading_are_refused(weights: Path) -> None:

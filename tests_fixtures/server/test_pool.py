@@ -19,10 +19,13 @@ BF16, FP8, NVFP4 = (Checkpoint(name=one, precision=one, path=f"/models/{one}", f
 class Given:
     """A pool, and what it said."""
 
-    def __init__(self, slot: Slot = CPU) -> None:
+    def __init__(self, slot: Slot = CPU, workers: Path | None = None) -> None:
         self.reported: list[str] = []
         self.said: list[str] = []
-        self.pool = Pool(slot, Path("/logs"), self.reported.append, self.said.append, keep_open=(7,))
+        self.warned: list[str] = []
+        self.pool = Pool(
+            slot, Path("/logs"), self.reported.append, self.said.append, keep_open=(7,), warn=self.warned.append, workers=workers
+        )
 
     def get(self, checkpoint: Checkpoint, *ahead: Checkpoint) -> Double:
         found: object = self.pool.get(checkpoint, *ahead)
@@ -235,3 +238,48 @@ def test_memory_that_does_not_come_back_is_raised(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ServerError, match=r"^70 GiB are missing$"):
         given.pool.close()
     given.pool.close()
+
+
+def test_what_vllm_warns_of_is_passed_on_once_with_the_checkpoint_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, said = Given(), {"small/fp8": ["its scales differ"], "small/nvfp4": ["its scales differ", "scaling factor 1.0"]}
+    monkeypatch.setattr(Double, "warnings", lambda double: said[double.model])
+    given.get(FP8)
+    given.get(NVFP4)
+    given.get(NVFP4)
+    told = ["small/fp8: vLLM warns: its scales differ"]
+    told += [f"small/nvfp4: vLLM warns: {one}" for one in said["small/nvfp4"]]
+    assert given.warned == told
+    said["small/fp8"].append("a late one")
+    given.pool.close()
+    assert given.warned == [*told, "small/fp8: vLLM warns: a late one"]
+
+
+def died_beside(key: str, notes: Path, number: int) -> None:
+    """As workers leave it that were killed: a note that nobody holds."""
+    (notes / f"{key.replace('/', '@')}@{number}").touch()
+
+
+def test_a_checkpoint_whose_servers_end_their_workers_is_given_up_after_two(tmp_path: Path) -> None:
+    died_beside("small/nvfp4", tmp_path, 1)
+    second = Given(workers=tmp_path)
+    assert second.get(NVFP4).log.name == "server.2.log"
+    died_beside("small/nvfp4", tmp_path, 2)
+    third = Given(workers=tmp_path)
+    for _ in range(2):
+        assert third.fails(NVFP4).startswith("small/nvfp4 was given up earlier in this run: 2 pytest workers have died with its server; ")
+    assert third.get(FP8).log.name == "server.log"
+    assert booted() == ["small/nvfp4", "small/fp8"]
+
+
+def test_a_boot_that_is_refused_or_stopped_leaves_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = Given(workers=tmp_path)
+    given.get(FP8)
+    assert [one.name.partition("@")[2].partition("@")[0] for one in tmp_path.iterdir()] == ["fp8"]
+    given.pool.close()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ServerError("no room")
+
+    monkeypatch.setattr(pool, "Server", refuse)
+    assert given.fails(NVFP4) == "no room"
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A server whose engine dies of its first request: the log's cause is told, and not that there is one."""
+"""What a server is said to have died of: its log's cause, not that there is one, and what the device knows besides."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from quantgate.devices import Device, Slot
 from quantgate.errors import ServerError
 from quantgate.server import Server
+from tests_fixtures.doubles.fake_nvml import FakeNvml, Gpu
+from tests_fixtures.doubles.machines import stand_in
 
 ANSWERED = "small/int4 answers 500 to a request for one token: "
 DEAD = f"{ANSWERED}EngineCore encountered an issue. See stack trace (above) for the root cause."
@@ -41,3 +44,29 @@ def test_an_engine_that_dies_of_it_is_told_by_the_log_s_cause(tmp_path: Path, mo
 def test_an_answer_that_says_why_itself_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ServerError, match=r"its logprobs are not finite$"):
         booted(tmp_path, monkeypatch, f"{ANSWERED}its logprobs are not finite").wait_until_ready()
+
+
+TAKEN = (
+    "ValueError: Free memory on device cuda:0 (21.3/121.7 GiB) on startup is less than desired GPU memory utilization (0.9, 109.53 GiB). "
+    "Decrease GPU memory utilization or reduce GPU memory used by other processes."
+)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "kind"),
+    [
+        (Gpu(uuid="GPU-a1", name="NVIDIA GB10"), "(the page cache: CPU and GPU share one memory here and no process holds the device"),
+        (Gpu(uuid="GPU-a1", name="NVIDIA GB10", processes=[(11, 90.0)]), "(the device is taken: another process holds its memory"),
+        (Gpu(uuid="GPU-a1", name="NVIDIA H200"), "(the device is taken: another process holds its memory"),
+    ],
+    ids=["nobody", "somebody", "memory of its own"],
+)
+def test_memory_that_nobody_holds_is_the_page_cache_where_cpu_and_gpu_share_it(
+    gpu: Gpu, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = booted(tmp_path, monkeypatch, DEAD)
+    stand_in(monkeypatch, FakeNvml(gpu))
+    server.slot = Slot(devices=[Device(name=gpu.name, uuid=gpu.uuid)])
+    server.log.write_text(f"{TAKEN}\n")
+    assert f"{TAKEN} {kind}" in str(server.died("did not boot"))
+    assert "drop_caches" in str(server.death)

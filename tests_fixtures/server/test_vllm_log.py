@@ -217,3 +217,54 @@ def test_a_line_that_announces_reasons_is_told_with_them() -> None:
         "CPUFp8BlockScaledMMKernel requires AMX tile support (Sapphire Rapids or newer).."
     )
     assert found.kind == "no kernel"
+
+
+INSPECTION = """Error in inspecting model architecture 'FooForCausalLM'
+Traceback (most recent call last):
+  File "/env/vllm/model_executor/models/registry.py", line 1569, in _run_in_subprocess
+    returned.check_returncode()
+subprocess.CalledProcessError: Command '['/env/bin/python', '-m', 'vllm.model_executor.models.registry']' returned non-zero exit status 1.
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/env/vllm/model_executor/models/registry.py", line 1572, in _run_in_subprocess
+    raise RuntimeError(
+RuntimeError: Error raised in subprocess:
+<frozen runpy>:128: RuntimeWarning: 'vllm.model_executor.models.registry' found in sys.modules; this may result in MemoryError: no
+Traceback (most recent call last):
+  File "/env/vllm/platforms/interface.py", line 150, in device_id_to_physical_device_id
+{}
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+ImportError: cannot import the model
+"""
+INSPECTED = validation("Model architectures ['FooForCausalLM'] failed to be inspected. Please check the logs for more details.")
+UUID = "e3e1cf80-63a6-5b1d-8237-3daa43edde87"
+
+
+@pytest.mark.parametrize(
+    ("first", "kind"),
+    [
+        (f"ValueError: invalid literal for int() with base 10: 'MIG-{UUID}'", "a UUID for a number"),
+        (f"ValueError: invalid literal for int() with base 10: 'GPU-{UUID}'", "a UUID for a number"),
+        ("ModuleNotFoundError: No module named 'torchvision'", "a missing package"),
+        ("ImportError: libcudart.so.13: cannot open shared object file: No such file or directory", "a missing file"),
+        ("AttributeError: module 'torch.library' has no attribute 'opaque'", ""),
+        ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "no kernel"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "(APIServer pid=1) ERROR 11-27 14:33:18 [registry.py:1120] "])
+def test_what_could_not_be_inspected_is_told_by_its_first_exception(first: str, kind: str, prefix: str) -> None:
+    earlier = written(TRACEBACK + "OSError: [Errno 28] No space left on device: '/cache'", "(APIServer pid=1) ERROR 11-27 14:33:01 [x.py:9] ")
+    found = vllm_log.cause(earlier + written(INSPECTION.format(first), prefix) + TRACEBACK + INSPECTED)
+    assert found is not None
+    assert (found.line, found.kind) == (first, kind)
+
+
+def test_what_could_not_be_inspected_and_nobody_knows_why_is_an_unknown_model() -> None:
+    found = vllm_log.cause("Error in inspecting model architecture 'FooForCausalLM'\n" + TRACEBACK + INSPECTED)
+    assert found is not None
+    assert found.kind == "an unknown model"
