@@ -17,8 +17,8 @@ SEED = 0
 LAST_INTEGER = re.compile(r"-?\d+(?!.*\d)", re.DOTALL)
 
 
-NEUTRAL = {"presence_penalty": 0, "frequency_penalty": 0}
-"""Sent beside the temperature, with `repetition_penalty` = 1, so that no server's own defaults change an answer."""
+NEUTRAL = {"presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0}
+"""Sent beside the temperature, so that no server's own defaults change an answer."""
 
 
 class Got(NamedTuple):
@@ -67,8 +67,7 @@ def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0) -> An
             temperature=0,
             max_tokens=suite.max_tokens,
             seed=SEED,
-            **NEUTRAL,
-            extra_body={"repetition_penalty": 1},
+            extra_body=NEUTRAL,
         )
         choice = completion.choices[0]
         tokens = completion.usage.completion_tokens if completion.usage else 0

@@ -12,15 +12,16 @@ WARNING = re.compile(r"(?m)^(?:\([^()\n]* pid=\d+\) )?WARNING \S+ \S+ \[?[\w./]+
 """As vLLM's logger writes it, with the process before it or without."""
 ABOUT = re.compile(
     r"(?i)\baccura(?:cy|te)\b|\bcorrectness\b|incorrect results|\blossy\b|losslessly|\buncalibrated\b"  # of the answers
-    r"|_scales?\b|\b(?:weight|input|activation|act|block|global|cache|kv|null) (?:global )?(?:scale|scaling)|scaling factor 1\.0|scaling factor\b"
+    r"|_scales?\b|\b(?:weight|input|activation|act|block|global|cache|kv|null) (?:global )?(?:scale|scaling)|scaling factor\b"
     r"|must match|that are not equal|received no checkpoint value|not loaded\b|unknown checkpoint weight|embeddings are tied"  # of weights
-    r"|native support for FP|native (?:FP4|MXFP4)|weight-only|simulated weight|dequantize|quantization \([^)]*\) is ignored"  # of arithmetic
-    r"|M[oO]E backend supports activation|falling back to MXFP4|Falling back to (?:BF16|unoptimized AWQ|Moe WNA16)"
-    r"|falling back to Transformers implementation|Skipping CompressedTensors config group|emulation mode|Reset SSM cache type"
+    r"|native support for FP|native (?:FP4|MXFP4)|weight-only|simulated weight|dequantize"  # of how they are computed with
+    r"|quantization \([^)]*\) is ignored|Skipping CompressedTensors config group|emulation mode|M[oO]E backend supports activation"
+    r"|falling back to (?:MXFP4|BF16|unoptimized AWQ|Moe WNA16|Transformers implementation)|Reset SSM cache type"
 )
 NOT_ABOUT = re.compile(
-    r"(?i)experimental|environment variable|prometheus|metrics|page cache|prefetch|tensorizer|async scheduling|request ids?\b|chat[- ]template|batch invariance"
-    r"|officially support|LongRoPE|Config file not found|Language .* is not natively supported|sinks ignored|kv-sharing|--linear-backend"
+    r"(?i)experimental|environment variable|prometheus|metrics|page cache|prefetch|tensorizer|async scheduling|request ids?\b"
+    r"|chat[- ]template|batch invariance|officially support|LongRoPE|Config file not found|Language .* is not natively supported"
+    r"|sinks ignored|kv-sharing|--linear-backend"
 )
 ONE_OF_MANY = re.compile(r"'[^']*'|\S+\.\d+\.\S+|(?<!\S)-?\d[\d.]*(?!\S)")
 """A name in quotes, a tensor's or a layer's name, a number."""

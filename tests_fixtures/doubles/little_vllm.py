@@ -68,6 +68,7 @@ def running(prefix: str = "") -> Iterator[LittleVllm]:
             if not status:
                 return  # hang up without a word
             self.send_response(status)
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body.encode())))
             with contextlib.suppress(ConnectionError):  # of a client that has lost its patience
                 self.end_headers()

@@ -4,10 +4,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from quantgate.measure.asking import chosen, provenance
+import pytest
+
+from quantgate.measure.asking import ask_all, chosen, provenance
 from quantgate.records import Started
+from quantgate.server.endpoint import Endpoint
+from quantgate.server.serving import Secret
 from quantgate.suites import Document
 from tests_fixtures.doubles.fake_llmcompressor import Bench
+from tests_fixtures.doubles.little_vllm import running
 
 
 def test_the_same_items_are_chosen_in_whatever_order_they_stand() -> None:
@@ -34,3 +39,26 @@ def test_provenance_says_what_made_a_checkpoint_that_quantgate_made(tmp_path: Pa
     assert told.made_by.startswith("NVFP4 by quantgate ")
     (made / "quantgate.json").unlink()
     assert provenance(server, "s0", {}, Started()).made_by is None
+
+
+@pytest.mark.parametrize("key", ["", "s3cret"])
+def test_a_server_is_asked_with_its_key_or_with_none(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str | None] = []
+
+    def answer(_: str, given: str | None) -> tuple[int, str]:
+        seen.append(given)
+        return 200, '{"id": "x", "object": "text_completion", "choices": []}'
+
+    with running() as little:
+        little.key = key
+        monkeypatch.setattr(little, "answer", answer)
+        endpoint: Any = object.__new__(Endpoint)
+        endpoint.base_url, endpoint.api_key, endpoint.model = little.url, Secret(key), "small/nvfp4"
+        endpoint.checkpoint = SimpleNamespace(serve=SimpleNamespace(hang_seconds=300))
+
+        async def ask(client: Any, item: str) -> str:
+            await client.completions.create(model="small/nvfp4", prompt=item)
+            return item
+
+        assert ask_all(endpoint, ["a", "b"], ask) == ["a", "b"]
+    assert seen == [f"Bearer {key}" if key else None] * 2

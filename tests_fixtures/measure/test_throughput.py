@@ -40,7 +40,7 @@ class Served(Serving):
         self.folder, self.slot = REFERENCE, Slot(devices=[cpu()])
         self.checkpoint = Checkpoint(name=name, precision=name, path=str(REFERENCE), family="reference", serve=Serve())
 
-    def kernels(self) -> list[str]:
+    def kernels(self, *, quantized: bool = False) -> list[str]:  # noqa: ARG002 (it has one, of either kind)
         return ["SomeKernel"]
 
     def versions(self) -> dict[str, str]:

@@ -258,7 +258,9 @@ UUID = "e3e1cf80-63a6-5b1d-8237-3daa43edde87"
 )
 @pytest.mark.parametrize("prefix", ["", "(APIServer pid=1) ERROR 11-27 14:33:18 [registry.py:1120] "])
 def test_what_could_not_be_inspected_is_told_by_its_first_exception(first: str, kind: str, prefix: str) -> None:
-    earlier = written(TRACEBACK + "OSError: [Errno 28] No space left on device: '/cache'", "(APIServer pid=1) ERROR 11-27 14:33:01 [x.py:9] ")
+    earlier = written(
+        TRACEBACK + "OSError: [Errno 28] No space left on device: '/cache'", "(APIServer pid=1) ERROR 11-27 14:33:01 [x.py:9] "
+    )
     found = vllm_log.cause(earlier + written(INSPECTION.format(first), prefix) + TRACEBACK + INSPECTED)
     assert found is not None
     assert (found.line, found.kind) == (first, kind)

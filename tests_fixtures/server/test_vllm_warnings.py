@@ -61,7 +61,9 @@ def test_other_levels_are_no_warnings() -> None:
 def test_each_is_told_once_whichever_worker_or_layer_said_it() -> None:
     layers = [f"[auto_gptq.py:244] Layer 'model.layers.{n}.mlp.experts' is not supported by GPTQMoeMarlin. Falling back to" for n in (0, 1)]
     layers = [f"{one} Moe WNA16 kernels." for one in layers]
-    names = [f"[weight_utils.py:1633] Found kv_scale in the checkpoint (e.g. model.layers.{n}.kv_scale), and it is not loaded." for n in (0, 1)]
+    names = [
+        f"[weight_utils.py:1633] Found kv_scale in the checkpoint (e.g. model.layers.{n}.kv_scale), and it is not loaded." for n in (0, 1)
+    ]
     both = log(*ABOUT[:2], *layers, *names) + log(*ABOUT[:2], *layers, *names, process="(Worker_TP1 pid=3) ")
     assert warnings(both) == [one.partition("] ")[2][:LONGEST_WARNING] for one in (*ABOUT[:2], layers[0], names[0])]
 

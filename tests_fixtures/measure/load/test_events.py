@@ -76,3 +76,42 @@ def test_an_error_and_a_line_that_is_no_chunk_are_errors_and_say_what_came() -> 
         taken(delta(content="a"), event(error={"message": "dead"}))
     with pytest.raises(RequestError, match="stream with a line that is no chunk: <html>"):
         taken(b"data: <html>\n")
+
+
+def used(tokens: int) -> bytes:
+    return event(choices=[], usage={"prompt_tokens": 9, "completion_tokens": tokens})
+
+
+def first_tokens(*pieces: bytes) -> int:
+    stream = taken(*pieces)
+    return stream.first_tokens(len(stream.output_ns()))
+
+
+def test_a_first_chunk_of_many_tokens_is_known_by_its_share_of_the_text() -> None:
+    single = [delta(content=" word")] * 24
+    assert first_tokens(delta(role="assistant", content=""), delta(content=" word" * 40), *single, used(64)) == 40
+    assert first_tokens(delta(reasoning=" word" * 40), *single, used(64)) == 40
+    assert first_tokens(*[delta(content=" word" * 8)] * 8, used(64)) == 8
+
+
+def test_where_chunks_are_as_many_as_tokens_each_carries_one_however_long() -> None:
+    assert first_tokens(delta(content="a" * 400), *[delta(content="b")] * 63, used(64)) == 1
+
+
+def test_a_first_chunk_is_one_token_unless_it_is_clearly_several() -> None:
+    rest = [delta(content=" word")] * 50
+    assert first_tokens(delta(content=" a longer word"), *rest, used(64)) == 1
+    assert first_tokens(delta(content=" word" * 100), *rest, used(54)) == 4  # the others carry one at least
+
+
+def test_what_the_server_counts_at_the_first_chunk_is_believed() -> None:
+    def counted(tokens: int) -> bytes:
+        return event(choices=[{"delta": {"content": "x"}}], usage={"prompt_tokens": 9, "completion_tokens": tokens})
+
+    assert first_tokens(counted(3), counted(6), counted(9)) == 3
+    assert first_tokens(counted(1), counted(5), counted(9)) == 1
+
+
+def test_an_answer_in_one_chunk_is_all_in_its_first() -> None:
+    assert first_tokens(delta(content=" word" * 64), used(64)) == 64
+    assert first_tokens(delta(content=""), used(1)) == 1

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -105,3 +106,22 @@ def test_an_approved_speed_is_read_and_written_as_it_is_and_gains_nothing(path: 
     assert records.decode(after, records.Throughput, "again") == read
     assert (b"steady" in after) == (b"steady" in before)
     assert len(after) <= len(before)
+
+
+def test_tokens_after_a_first_chunk_of_many_are_timed_by_themselves() -> None:
+    # Forty tokens after 400 ms, then 24 single ones every 10 ms: a token takes 10 ms, not 240 / 63.
+    many = msgspec.structs.replace(answered(0, 0, [400 + 10 * n for n in range(25)], 650, tokens=64), first_tokens=40)
+    assert figures.ttft_ms([many]) == pytest.approx([400])
+    assert figures.tpot_ms([many]) == pytest.approx([10])
+    assert figures.tpot_ms([msgspec.structs.replace(many, first_tokens=64)]) == []
+    assert figures.itl_ms([many]) == pytest.approx([10] * 24)
+
+
+def test_the_steady_speed_counts_a_first_chunk_of_many_where_it_came() -> None:
+    # Both connections decode from 400 ms to 640 ms; the first chunks came when that began, or before it.
+    ones = [
+        msgspec.structs.replace(answered(place, 0, [first + 10 * n for n in range(25)], 650, tokens=64), first_tokens=40)
+        for place, first in enumerate((400, 390))
+    ]
+    # From 400 (left out) to 630 ms: 23 chunks of the one, and 23 of the other, a token each.
+    assert figures.steady_decode_tps(ones, 2) == pytest.approx(46 / 0.23)
