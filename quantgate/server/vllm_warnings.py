@@ -6,6 +6,7 @@ Most of what vLLM warns of (free ports, tuning files, deprecated options) concer
 """
 
 import re
+import textwrap
 
 LONGEST_WARNING = 240
 WARNING = re.compile(r"(?m)^(?:\([^()\n]* pid=\d+\) )?WARNING \S+ \S+ \[?[\w./]+:\d+\] *(.*\S)")
@@ -16,7 +17,7 @@ ABOUT = re.compile(
     r"|must match|that are not equal|received no checkpoint value|not loaded\b|unknown checkpoint weight|embeddings are tied"  # of weights
     r"|native support for FP|native (?:FP4|MXFP4)|weight-only|simulated weight|dequantize"  # of how they are computed with
     r"|quantization \([^)]*\) is ignored|Skipping CompressedTensors config group|emulation mode|M[oO]E backend supports activation"
-    r"|falling back to (?:MXFP4|BF16|unoptimized AWQ|Moe WNA16|Transformers implementation)|Reset SSM cache type"
+    r"|falling back to (?:MXFP4|BF16|unoptimized AWQ|Moe WNA16|Transformers implementation)"
 )
 NOT_ABOUT = re.compile(
     r"(?i)experimental|environment variable|prometheus|metrics|page cache|prefetch|tensorizer|async scheduling|request ids?\b"
@@ -30,7 +31,7 @@ ONE_OF_MANY = re.compile(r"'[^']*'|\S+\.\d+\.\S+|(?<!\S)-?\d[\d.]*(?!\S)")
 def warnings(text: str) -> list[str]:
     """Each warning about the checkpoint once, in the log's order and words; lines that differ in a layer's name or a number are one."""
     found: dict[str, str] = {}
-    for said in (one[1] for one in WARNING.finditer(text)):
+    for said in (" ".join(one[1].split()) for one in WARNING.finditer(text)):
         if ABOUT.search(said) and not NOT_ABOUT.search(said):
-            found.setdefault(ONE_OF_MANY.sub("#", said), said[:LONGEST_WARNING])
+            found.setdefault(ONE_OF_MANY.sub("#", said), textwrap.shorten(said, LONGEST_WARNING, placeholder=" …"))
     return list(found.values())
