@@ -5,10 +5,9 @@ import json
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from openai.types.chat import ChatCompletionMessage
 
 from quantgate.measure import asking
 from quantgate.measure.answers import grade, measure_answers
@@ -21,12 +20,17 @@ from quantgate.server.serving import Secret
 from quantgate.suites import Question, QuestionSuite
 from tests_fixtures.doubles.little_vllm import LittleVllm, running
 
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessage
+
 REFERENCE = Path(__file__).parents[2] / "fixtures" / "reference" / "bf16"
 QUESTION = Question("q1", "add", "add 40 2", "42")
 THOUGHT = "40 and 2, which makes 42"
 
 
-def message(**fields: Any) -> ChatCompletionMessage:
+def message(**fields: Any) -> "ChatCompletionMessage":
+    from openai.types.chat import ChatCompletionMessage
+
     return ChatCompletionMessage.model_validate({"role": "assistant", "content": None, **fields})
 
 
