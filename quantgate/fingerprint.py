@@ -8,10 +8,27 @@ from typing import TYPE_CHECKING, Any
 from quantgate.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
     from tokenizers import Tokenizer
 
 WHOLE_BELOW_BYTES = 1 << 30
 PROBE = "one two  three\n3.14 ünïcode"
+SCRIPTS = """The quick brown fox doesn't  jump over 13 lazy dogs; I'LL say: "it's 1,234,567.89 €" (≈ 10⁻³)!? Crème brûlée,
+Straße, İstanbul, ǅ.
+\tdef f(x): return x**2  # `code`\r\n\n\n   if a != b && c <= 0x1F { s["k"] += 'v'; } <b>&amp;</b>
+https://example.org/a_b?c=%20#d  user@example.org
+Ελληνικά και πολυτονικόν: ᾧ. Русский язык, «кавычки» — ёж. Українська: ґ. Հայերեն. ქართული. עברית: שָׁלוֹם.
+العربية: السَّلَامُ ١٢٣. فارسی: می\u200cخواهم ۴۵۶.
+हिन्दी: क्षत्रिय ७८९। বাংলা: বিশ্ব। தமிழ்: வணக்கம். తెలుగు: నమస్కారం. ಕನ್ನಡ. മലയാളം. ਪੰਜਾਬੀ. ગુજરાતી. සිංහල.
+ไทย: สวัสดีครับ ๑๒. ລາວ. မြန်မာ. ខ្មែរ. བོད་སྐད། አማርኛ። ᏣᎳᎩ. ᠮᠣᠩᠭᠣᠯ.
+中文：繁體與简体，「引號」。日本語：ひらがなカタカナ漢字、ｶﾅ。한국어: 안녕하세요. Tiếng Việt: Nguyễn đường.
+ﬁne ½ ① Ａｂ１２ ㎏ \u00c5 \u212b e\u0301 \u00e9 \u1e9b\u0323.
+😀 👩\u200d👩\u200d👧 🇩🇪 👍🏽 ✈\ufe0f ∑∫√∞ ≠ ⟨x|y⟩ → ▁ Ġ \u00a0\u2003\u200b\u3000| \u00ad \ufeff 𝔘𝔫𝔦 𐌰𐌱 𓀀
+\ue000 ---===___***... aaaaaaaaaaaa 7 77 777 7777 77777 CamelCaseHTTPServer snake_case LOUD
+"""  # noqa: RUF001 (letters of other scripts are what it is for)
+"""Every script that vocabularies know, spaces of all kinds, numbers of each length, letters in two normal forms, code.
+
+No two spaces before a digit: transformers 5 builds some classes without their `Digits`, which shows there alone."""
 CONVERSATION = [
     {"role": "user", "content": "What is two plus two?"},
     {"role": "assistant", "content": "Four."},
@@ -25,14 +42,54 @@ def of(value: Any) -> str:
 
 
 def of_tokenizer(folder: Path) -> str:
-    """Vocabulary, merges, normalizer, pre-tokenizer and added tokens of tokenizer.json; not truncation, padding, version.
+    """What a text becomes: vocabulary, merges, added tokens, and the ids of a fixed text; not truncation, padding, version.
 
-    The ids of a fixed text stand beside them: they show what a post-processor adds (a BOS), however that is written down.
+    Libraries write one tokenizer in several ways (merges as pairs or strings, a normalizer or a pre-tokenizer that does the
+    same, defaults or none), so normalizer and pre-tokenizer count by the ids of a text in every script. Where a vocabulary
+    holds whole words alone, a text shows nothing of them, and they count as they are written. What stands before and after
+    a text (a BOS) is taken from the settings, where transformers rebuilds it from them, else from the post-processor.
     """
-    raw = read_json(folder / "tokenizer.json")
-    return of(
-        [{key: raw.get(key) for key in ("model", "normalizer", "pre_tokenizer", "added_tokens")}, tokenizer(folder).encode(PROBE).ids]
-    )
+    raw, found = read_json(folder / "tokenizer.json"), tokenizer(folder)
+    if _holds_whole_words(raw["model"]):
+        written = {key: raw.get(key) for key in ("model", "normalizer", "pre_tokenizer", "added_tokens")}
+        return of([written, _framed(folder, found, PROBE)])
+    merges = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in raw["model"].get("merges") or ()]
+    scores = raw["model"]["vocab"] if isinstance(raw["model"]["vocab"], list) else None
+    added = [
+        [number, one.content, one.special, one.normalized, one.lstrip, one.rstrip, one.single_word]
+        for number, one in sorted(found.get_added_tokens_decoder().items())
+    ]
+    return of([found.get_vocab(), merges, scores, bool(raw["model"].get("ignore_merges")), added, _framed(folder, found, SCRIPTS)])
+
+
+def _holds_whole_words(model: dict[str, Any]) -> bool:
+    """Nothing is put together from parts: a table of words, or merges that there are none of."""
+    return model.get("type") == "WordLevel" or (model.get("type") == "BPE" and not model.get("merges"))
+
+
+def _framed(folder: Path, found: "Tokenizer", text: str) -> list[int]:
+    """Ids of `text` with what a server puts around it.
+
+    transformers 5 rebuilds the post-processor where tokenizer_config.json says `add_bos_token` or `add_eos_token`
+    (`TokenizersBackend.update_post_processor`), and takes the file's otherwise.
+    """
+    settings = read_json(file) if (file := folder / "tokenizer_config.json").is_file() else {}
+    if not {"add_bos_token", "add_eos_token"} & settings.keys():
+        return list(found.encode(text).ids)
+    tokens = named_tokens(folder)
+    first, last = (found.token_to_id(tokens[name] or "") if settings.get(f"add_{name}") else None for name in ("bos_token", "eos_token"))
+    ids = found.encode(text, add_special_tokens=False).ids
+    return [*([] if first is None else [first]), *ids, *([] if last is None else [last])]
+
+
+def named_tokens(folder: Path) -> dict[str, str | None]:
+    """bos_token, eos_token, pad_token and unk_token as text, from tokenizer_config.json, else from special_tokens_map.json."""
+    files = [folder / name for name in ("special_tokens_map.json", "tokenizer_config.json")]
+    told: dict[str, Any] = {}
+    for file in files:
+        told |= {key: value for key, value in (read_json(file) if file.is_file() else {}).items() if value is not None}
+    plain = {key: value.get("content") if isinstance(value, dict) else value for key, value in told.items()}
+    return {key: plain.get(key) for key in ("bos_token", "eos_token", "pad_token", "unk_token")}
 
 
 def tokenizer(folder: Path) -> "Tokenizer":
@@ -56,19 +113,34 @@ def tokenizer(folder: Path) -> "Tokenizer":
 def of_chat_template(folder: Path) -> str:
     """A fixed conversation as the template renders it; "none" where there is no template."""
     from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    config = read_json(folder / "tokenizer_config.json")
-    file = folder / "chat_template.jinja"
-    template = file.read_text(encoding="utf-8") if file.exists() else config.get("chat_template")
+    template = _template(folder)
     if not template:
         return "none"
-    tokens = {key: config.get(key) for key in ("bos_token", "eos_token", "pad_token")}
-    try:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        return of(environment.from_string(template).render(messages=CONVERSATION, add_generation_prompt=True, **tokens))
-    except (TemplateError, TypeError):
-        return of(template)  # a template that wants more than a conversation is compared as text
+    tokens = {key: value for key, value in named_tokens(folder).items() if key != "unk_token"}
+    for extensions in ((), ("jinja2.ext.loopcontrols",)):
+        try:
+            return of(_environment(extensions).from_string(template).render(messages=CONVERSATION, add_generation_prompt=True, **tokens))
+        except (TemplateError, TypeError):
+            continue
+    return of(template)  # a template that wants more than a conversation is compared as text
+
+
+def _environment(extensions: tuple[str, ...]) -> "ImmutableSandboxedEnvironment":
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
+
+
+def _template(folder: Path) -> str:
+    """From chat_template.jinja, chat_template.json or tokenizer_config.json; of several, the one named default."""
+    if (file := folder / "chat_template.jinja").is_file():
+        return file.read_text(encoding="utf-8")
+    beside = folder / "chat_template.json"
+    told = (read_json(beside) if beside.is_file() else read_json(folder / "tokenizer_config.json")).get("chat_template")
+    if isinstance(told, list):
+        told = {one.get("name"): one.get("template") for one in told if isinstance(one, dict)}.get("default")
+    return told if isinstance(told, str) else ""
 
 
 def of_checkpoint(folder: Path) -> str:
