@@ -10,9 +10,8 @@ from quantgate.checkpoint.source import Source
 from quantgate.errors import ConfigurationError
 from quantgate.registry import MANIFEST, read_manifest
 
-SLOW = ("tokenizer.model", "vocab.json", "merges.txt", "vocab.txt")
+SLOW = ("tokenizer.model", "vocab.json", "merges.txt", "vocab.txt", "tekken.json", "tiktoken.model", "qwen.tiktoken")
 """What tokenizers consist of that have no tokenizer.json."""
-SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token", "add_bos_token", "add_eos_token", "model_max_length")
 END_TOKENS = ("eos_token_id", "bos_token_id", "pad_token_id")
 ABOUT_THE_FILE = ("transformers_version", "_from_model_config")
 DEFAULTS = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 1.0, "num_beams": 1, "min_p": None}
@@ -30,21 +29,34 @@ def check_companions(source: Source, base: Source | None) -> Iterator[Finding]:
             meaning = "an engine cannot turn text into tokens; copy the base's tokenizer files"
             yield _finding("warning", "tokenizer-missing", "tokenizer.json", "not there", meaning)
         return
-    if _has_tokenizer(base.folder) and not _has_tokenizer(source.folder):
-        yield _finding("error", "tokenizer-missing", "tokenizer.json", "not there, the base has one", "copy the base's tokenizer files")
-    elif (base.folder / "tokenizer.json").is_file():
-        meaning = "the same text becomes other tokens: copy the base's tokenizer files instead of saving them again"
-        yield from _same(source, base, "tokenizer", "tokenizer.json", fingerprint.of_tokenizer, meaning)
-    else:
-        for name in SLOW:
-            if (base.folder / name).is_file() and _bytes(source.folder / name) != _bytes(base.folder / name):
-                yield _finding(
-                    "error", "tokenizer", name, "another file than the base's", "the same text becomes other tokens: copy the base's"
-                )
+    yield from _tokenizer(source, base)
     if (base.folder / "tokenizer_config.json").is_file():
         yield from _template(source, base)
         yield from _special(source, base)
     yield from _generation(source, base)
+
+
+def _tokenizer(source: Source, base: Source) -> Iterator[Finding]:
+    """By meaning where both have tokenizer.json, byte for byte where both have the same older file."""
+    fast = [(one.folder / "tokenizer.json").is_file() for one in (source, base)]
+    if _has_tokenizer(base.folder) and not _has_tokenizer(source.folder):
+        yield _finding("error", "tokenizer-missing", "tokenizer.json", "not there, the base has one", "copy the base's tokenizer files")
+    elif all(fast):
+        meaning = "the same text becomes other tokens: copy the base's tokenizer files instead of saving them again"
+        yield from _same(source, base, "tokenizer", "tokenizer.json", fingerprint.of_tokenizer, meaning)
+    else:
+        shared = [name for name in SLOW if (base.folder / name).is_file() and (source.folder / name).is_file()]
+        for name in shared:
+            if (source.folder / name).read_bytes() != (base.folder / name).read_bytes():
+                yield _finding(
+                    "error", "tokenizer", name, "another file than the base's", "the same text becomes other tokens: copy the base's"
+                )
+        if _has_tokenizer(base.folder) and not shared:
+            forms = [next(name for name in ("tokenizer.json", *SLOW) if (one.folder / name).is_file()) for one in (source, base)]
+            value = f"{forms[0]}, the base has {forms[1]}"
+            yield _finding(
+                "note", "tokenizer-not-compared", forms[0], value, "two forms of a tokenizer; whether they mean the same was not looked at"
+            )
 
 
 def check_manifest(source: Source) -> Iterator[Finding]:
@@ -66,7 +78,7 @@ def _papers(folder: Path) -> Iterator[Finding]:
 
 
 def _has_tokenizer(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("tokenizer.json", *SLOW[:2], "vocab.txt"))
+    return any((folder / name).is_file() for name in ("tokenizer.json", *SLOW) if name != "merges.txt")
 
 
 def _same(source: Source, base: Source, check: str, where: str, mark: Callable[[Path], str], meaning: str) -> Iterator[Finding]:
@@ -91,20 +103,37 @@ def _template(source: Source, base: Source) -> Iterator[Finding]:
 
 
 def _special(source: Source, base: Source) -> Iterator[Finding]:
-    now, before = (_read(one.folder / "tokenizer_config.json") for one in (source, base))
-    for key in SPECIAL:
-        new, old = _plain(now.get(key)), _plain(before.get(key))
-        if new != old and (old is not None or new not in (None, False)):
-            meaning = "special tokens or lengths that the base does not have: copy the base's tokenizer_config.json"
-            severity: Severity = "warning" if key == "model_max_length" else "error"
-            yield _finding(severity, f"tokenizer-{key}", "tokenizer_config.json", f"{key} {new!r}, the base's {old!r}", meaning)
+    """Tokens by name. What stands before and after a text is part of the tokenizer's fingerprint, whichever key says it.
+
+    An answer ends at eos_token; the others show in ids and in the rendered chat, which are compared. Quantizers set a pad_token
+    for their own batches, and newer versions write out what a class has by itself.
+    """
+    now, before = (fingerprint.named_tokens(one.folder) for one in (source, base))
+    for key in now:
+        new, old = now[key], before[key]
+        if new == old:
+            continue
+        value = f"{key} {new!r}, the base's {old!r}"
+        if key == "eos_token" and old is not None:
+            meaning = "answers end too early or never: copy the base's tokenizer_config.json"
+            yield _finding("error", f"tokenizer-{key}", "tokenizer_config.json", value, meaning)
+        elif None in (new, old):
+            yield _finding("note", f"tokenizer-{key}", "tokenizer_config.json", value, "one of the two leaves it to the tokenizer's class")
+        else:
+            meaning = "a special token that the base does not have: copy the base's tokenizer_config.json"
+            severity: Severity = "error" if key == "bos_token" else "warning"
+            yield _finding(severity, f"tokenizer-{key}", "tokenizer_config.json", value, meaning)
+    lengths = [_length(_read(one.folder / "tokenizer_config.json").get("model_max_length")) for one in (source, base)]
+    if lengths[0] != lengths[1]:
+        value = f"model_max_length {lengths[0] or 'unset'}, the base's {lengths[1] or 'unset'}"
+        meaning = "texts are cut off elsewhere than with the base: copy its tokenizer_config.json"
+        severity = "note" if lengths[0] is None else "warning"
+        yield _finding(severity, "tokenizer-model_max_length", "tokenizer_config.json", value, meaning)
 
 
-def _plain(value: Any) -> Any:
-    """A token as its text (libraries also write objects); a length that means "none" as None."""
-    if isinstance(value, dict):
-        return value.get("content")
-    return None if isinstance(value, int | float) and not isinstance(value, bool) and value > UNLIMITED else value
+def _length(value: Any) -> Any:
+    """A length that means "none" as None."""
+    return None if isinstance(value, int | float) and value > UNLIMITED else value
 
 
 def _generation(source: Source, base: Source) -> Iterator[Finding]:
@@ -141,10 +170,6 @@ def _tokens(value: Any) -> Any:
 
 def _read(file: Path) -> dict[str, Any]:
     return fingerprint.read_json(file) if file.is_file() else {}
-
-
-def _bytes(file: Path) -> bytes:
-    return file.read_bytes() if file.is_file() else b""
 
 
 def _finding(severity: Severity, check: str, where: str, value: str, meaning: str) -> Finding:

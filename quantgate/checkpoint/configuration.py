@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from quantgate.checkpoint import rotary
 from quantgate.checkpoint.findings import Finding, Severity
 from quantgate.checkpoint.layout import was_untied
 from quantgate.checkpoint.source import Source
@@ -23,13 +24,13 @@ ABOUT_THE_FILE = (
     "_attn_implementation",
 )
 """Keys that say how the file was made, or that engines set for themselves."""
-ROPE = ("rope_parameters", "rope_scaling", "rope_theta")
 MEANT = (
     *SIZES, "architectures", "model_type", "tie_word_embeddings", "max_position_embeddings", "rms_norm_eps", "layer_norm_eps", "hidden_act",
     "eos_token_id", "bos_token_id", "sliding_window", "use_sliding_window", "attention_bias", "layer_types", "num_experts_per_tok",
-    "partial_rotary_factor",
 )  # fmt: skip
 """Keys of which every engine computes or stops by; another value is another model."""
+FILLED_IN = ("layer_types", "attention_bias", "use_sliding_window", "hidden_act")
+"""Of these, those that a newer version works out by itself and writes down where the base has nothing."""
 MEANINGS = {
     "tie_word_embeddings": "whether the output layer is the embedding: the wrong one is missing, or counts",
     "max_position_embeddings": "longer texts are refused, or answered beyond what was trained",
@@ -50,23 +51,25 @@ def is_other_model(source: Source, base: Source) -> Finding | None:
 
 
 def check_configuration(source: Source, base: Source) -> Iterator[Finding]:
+    yield from _rotary(source, base)
     now, before = _meaning(source.config), _meaning(base.config)
     for key in sorted(before.keys() | now.keys()):
         old, new = before.get(key), now.get(key)
-        if old == new or (key in ABOUT_THE_FILE):
+        if _same(old, new):
             continue
         value = f"{key} {_told(new)}, the base's {_told(old)}"
         if key == "tie_word_embeddings" and was_untied(source, base):
             meaning = f"{source.rewrites} in the recipe takes embedding and output layer apart on purpose"
             yield _finding("note", f"config-{key}", "config.json", value, meaning)
             continue
-        if key in MEANT or key in ("rope", "dtype of the weights"):
+        if key in MEANT or key == "dtype of the weights":
             if new is None or old is None:
                 trivial = [one for one in (new, old) if one not in (None, False)]
                 if not trivial:
                     continue
+                filled = key in FILLED_IN and old is None  # a key that newer versions write out
                 meaning = "one of the two leaves it to the library's default, which versions change"
-                yield _finding("warning", f"config-{key}", "config.json", value, meaning)
+                yield _finding("note" if filled else "warning", f"config-{key}", "config.json", value, meaning)
             else:
                 meaning = MEANINGS.get(key, "another model than the base: a key lost or changed on the way")
                 yield _finding("error", f"config-{key}", "config.json", value, meaning)
@@ -76,21 +79,46 @@ def check_configuration(source: Source, base: Source) -> Iterator[Finding]:
             yield _finding("note", f"config-{key}", "config.json", value, "left out, so the library's default counts")
 
 
+def _rotary(source: Source, base: Source) -> Iterator[Finding]:
+    """The angles that each configuration makes, of the text model where there is one inside."""
+    now, before = (rotary.angles(_text_model(one.config)) for one in (source, base))
+    found = rotary.apart(now, before)
+    if found is None:
+        return
+    new, old = found
+    value = f"{_told(new)}, the base's {_told(old)}"
+    if not now or not before or new.endswith(" unset") or old.endswith(" unset"):
+        meaning = "one of the two leaves it to the library's default, which versions change"
+        yield _finding("warning", "config-rope", "config.json", value, meaning)
+    else:
+        meaning = "rotary angles of another model than the base: a key lost or changed on the way"
+        yield _finding("error", "config-rope", "config.json", value, meaning)
+
+
+def _text_model(config: dict[str, Any]) -> dict[str, Any]:
+    inner = config.get("text_config")
+    return config | inner if isinstance(inner, dict) else config
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Equal; of nested settings (a vision tower's), those that both spell out, as versions of a library write more or fewer."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(_same(old[key], new[key]) for key in old.keys() & new.keys() - {*ABOUT_THE_FILE, *rotary.KEYS})
+    return bool(old == new)
+
+
 def _meaning(config: dict[str, Any]) -> dict[str, Any]:
-    """Without keys about the file; the rotary angles under one name, as versions of transformers have three for them."""
-    flat = {key: value for key, value in config.items() if key not in ABOUT_THE_FILE and key not in ROPE and key != "text_config"}
+    """Without keys about the file and the rotary angles; what a library works out itself filled in."""
+    flat = {key: value for key, value in config.items() if key not in (*ABOUT_THE_FILE, *rotary.KEYS, "text_config")}
     if isinstance(inner := config.get("text_config"), dict):
         flat.update({f"text_config.{key}" if key in flat else key: value for key, value in _meaning(inner).items()})
-    rope: dict[str, Any] = {}
-    for given in (config.get("rope_scaling"), config.get("rope_parameters")):
-        rope.update({("rope_type" if key == "type" else key): value for key, value in (given or {}).items() if value is not None})
-    if config.get("rope_theta") is not None:
-        rope["rope_theta"] = config["rope_theta"]
-    if rope:
-        rope.setdefault("rope_type", "default")
-        flat["rope"] = {
-            key: float(value) if isinstance(value, int) and not isinstance(value, bool) else value for key, value in rope.items()
-        }
+    if not flat.get("use_sliding_window", not str(flat.get("model_type")).startswith(("qwen2", "qwen3"))):
+        flat["sliding_window"] = None  # Qwen2Config and its heirs take it for unset
+    heads = flat.get("num_attention_heads")
+    if isinstance(heads, int) and heads > 0:
+        flat.setdefault("num_key_value_heads", heads)
+        if isinstance(width := flat.get("hidden_size"), int):
+            flat.setdefault("head_dim", width // heads)
     dtype = config.get("dtype", config.get("torch_dtype"))
     if isinstance(dtype, str):
         flat["dtype of the weights"] = dtype.removeprefix("torch.")
