@@ -58,21 +58,24 @@ class Linear(NamedTuple):
     def decode(self, start: int = 0, stop: int | None = None) -> Floats:
         """FP32 (rows, width): code · scale, the group scale divided by a divisor first, as compressed-tensors does."""
         stop = self.rows if stop is None else min(stop, self.rows)
-        values, scales = self._values(start, stop), self.scales(start, stop)
+        values, scales = self.numbers(start, stop), self.scales(start, stop)
         if self.scheme.global_scale is not None:
             stored = np.float32(self.scalar(self.scheme.global_scale))
             with np.errstate(all="ignore"):
                 scales = scales / stored if self.scheme.convention == "divisor" else scales * stored
-        if not self.scheme.is_symmetric:
-            values = values - self._spread(self._zero_points(start, stop))
         with np.errstate(all="ignore"):
             return self._scaled(values, scales)
 
+    def numbers(self, start: int, stop: int) -> Floats:
+        """Codes less their zero points: what the scales multiply, FP32 (rows, width)."""
+        values = self._values(start, stop)
+        return values if self.scheme.is_symmetric else values - self.spread(self._zero_points(start, stop))
+
     def _scaled(self, values: Floats, scales: Floats) -> Floats:
-        values *= self._spread(scales)  # spread out first: one long product is faster than many of 16
+        values *= self.spread(scales)  # spread out first: one long product is faster than many of 16
         return values
 
-    def _spread(self, scales: Floats) -> Floats:
+    def spread(self, scales: Floats) -> Floats:
         """(rows, width) of (rows, groups)."""
         if scales.shape[-1] == 1:
             return scales

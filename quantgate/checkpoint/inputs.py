@@ -23,6 +23,9 @@ LEAST_ACTIVATION, MOST_ACTIVATION = 1e-3, 1e5
 would have overflowed. Memory that nobody wrote has exponents over 254 powers of two, of which this range holds 27."""
 SLACK = 1.05
 """For the norm's epsilon and for scales rounded to BF16."""
+ALIKE, NEARLY = 1 + 2.0**-8, 1.015
+"""How far scales of fused parts may lie apart: what rounding to BF16 moves them by, which no answer shows, and as much as a
+linear's gain may be off (`verdicts.GAIN`). An engine takes the largest for all."""
 PLAIN_NORMS = ("llama", "mistral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe")
 """model_type of models whose input_layernorm and post_attention_layernorm multiply by the stored gains, right before the linears."""
 BEFORE = dict.fromkeys(("q_proj", "k_proj", "v_proj"), "input_layernorm") | dict.fromkeys(
@@ -103,9 +106,11 @@ def check_fused(linears: Sequence[Linear]) -> Iterator[Finding]:
             if len(set(values)) > 1 and all(math.isfinite(value) for value in values):
                 told = ", ".join(f"{name.rpartition('.')[2]} {value:.5g}" for name, value in zip(together, values, strict=True))
                 spread = max(values) / min(values) if min(values) > 0 else math.inf
+                if spread <= ALIKE:
+                    continue
                 meaning = "an engine runs them as one and takes a single scale: the others are decoded with a wrong one"
                 kind = "weights" if part == linear.scheme.global_scale else "inputs"
-                severity: Severity = "error" if kind == "weights" or spread > SLACK else "warning"
+                severity: Severity = "error" if spread > (NEARLY if kind == "weights" else SLACK) else "warning"
                 yield _finding(severity, f"fused-{kind}-differ", linear.tensor(part), told, meaning, spread)
 
 

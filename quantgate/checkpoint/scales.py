@@ -55,10 +55,11 @@ def check_scales(linear: Linear) -> tuple[ScaleSummary | None, list[Finding]]:
         findings.append(
             _finding("error", "scale-negative", name, value, "no quantizer writes these: read in another dtype", found.negative)
         )
-    if found.zero and (scheme.codes != "fp4" or 2 * found.zero > found.total):
-        value = f"{found.zero:,} of {found.total:,} are 0"
+    lost = _over_codes(linear) if found.zero and (scheme.codes != "fp4" or 2 * found.zero > found.total) else 0
+    if lost:
+        value = f"{lost:,} of {found.total:,} are 0"
         findings.append(
-            _finding("error", "scale-zero", name, value, "all that they scale is 0: an underflow, or a tensor never written", found.zero)
+            _finding("error", "scale-zero", name, value, "all that they scale is 0: an underflow, or a tensor never written", lost)
         )
     findings.extend(_global(linear))
     findings.extend(_shape_of_values(linear, found))
@@ -73,6 +74,24 @@ def check_scales(linear: Linear) -> tuple[ScaleSummary | None, list[Finding]]:
         octave_now = math.floor(octave + shift)
         histogram[octave_now] = histogram.get(octave_now, 0) + count
     return ScaleSummary(histogram, found.median() * factor, largest), findings
+
+
+def _over_codes(linear: Linear) -> int:
+    """Scales of 0 with a code under them that is not: 0 times 0 is what a pruned row or group was."""
+    scheme, lost = linear.scheme, set[tuple[int, int]]()
+    high = scheme.block[0] if scheme.strategy == "block" and scheme.block else 1
+    wide = scheme.block[1] if scheme.strategy == "block" and scheme.block else scheme.group or linear.width
+    for start, stop in row_blocks(linear.rows, 4 * linear.width):
+        scales = linear.scales(start, stop)
+        if (scales != 0).all():
+            continue
+        used = linear.numbers(start, stop) != 0
+        used &= np.broadcast_to(linear.spread(scales) == 0, used.shape)
+        rows, columns = np.nonzero(used)
+        if scheme.strategy == "tensor":
+            rows, columns = rows * 0, columns * 0
+        lost.update(zip(((rows + start) // high).tolist(), (columns // wide).tolist(), strict=True))
+    return len(lost)
 
 
 class _Count:
