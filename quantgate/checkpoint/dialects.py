@@ -79,16 +79,18 @@ def _unit(strategy: str, size: int | None, block: list[int] | None) -> str:
     return f"groups of {size}" if strategy == "group" else strategy
 
 
-def _cache(scheme: dict[str, Any] | None) -> bool:
+def _cache(scheme: Any) -> bool:
     """Are scales for the KV cache promised? Those found while running need none."""
-    return bool(scheme) and scheme is not None and not scheme.get("dynamic")
+    if scheme is not None and not isinstance(scheme, dict):
+        raise MalformedError(f"kv_cache_scheme is {scheme!r}; it must be a JSON object or null")
+    return isinstance(scheme, dict) and bool(scheme) and not scheme.get("dynamic")
 
 
 def modelopt(raw: dict[str, Any]) -> Plan:
     """hf_quant_config.json's `quantization`, or quantization_config with quant_method modelopt; both have `quant_algo`."""
     algorithm = str(raw.get("quant_algo") or "").upper()
     ignore = tuple(map(str, raw.get("exclude_modules") or raw.get("ignore") or ()))
-    wants_cache = bool(raw.get("kv_cache_quant_algo") or raw.get("kv_cache_scheme"))
+    wants_cache = bool(raw.get("kv_cache_quant_algo")) or isinstance(raw.get("kv_cache_scheme"), dict)
     if algorithm == "MIXED_PRECISION":
         layers = raw.get("quantized_layers")
         if not isinstance(layers, dict) or not layers:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from quantgate.checkpoint import report, verdicts
+from quantgate.checkpoint.beside import check_copy
+from quantgate.checkpoint.cache import check_cache
 from quantgate.checkpoint.codes import CodeSummary, check_codes
 from quantgate.checkpoint.companions import check_companions, check_manifest
 from quantgate.checkpoint.configuration import check_configuration, is_other_model
@@ -60,7 +62,7 @@ def inspect_checkpoint(folder: Path, base: Path | None = None) -> Report:
         looked = dict(zip((one.name for one in linears), _on_all(lambda one: _look(source, original, one), linears), strict=True))
         findings += [finding for one in looked.values() for finding in one.findings]
         findings += _plain_tensors(source, original, linears)
-        findings += [*check_inputs(source, linears), *check_fused(linears)]
+        findings += [*check_inputs(source, linears), *check_fused(linears), *check_cache(source), *check_copy(source)]
         scales = {name: one.scales for name, one in looked.items() if one.scales is not None}
         findings += check_layers_alike(scales)
         named = {one.name: one for one in linears}

@@ -3,13 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from quantgate.checkpoint import beside
+from quantgate.checkpoint.beside import OUTPUT
 from quantgate.checkpoint.findings import Finding
 from quantgate.checkpoint.names import LAYER, layer_of
 from quantgate.checkpoint.schemes import PARTS
 from quantgate.checkpoint.source import Source
 from quantgate.checkpoint.structure import CACHE_SCALES
-
-OUTPUT = ("lm_head", "embed_out", "output")
 
 
 def check_layout(source: Source) -> Iterator[Finding]:
@@ -91,14 +91,17 @@ def check_against_names(source: Source, base: Source) -> Iterator[Finding]:
             continue
         if len(stored.shape) == 3 and any(other.startswith(f"{module or name}.") for other in names):
             continue  # experts in one tensor, which quantizers take apart
+        if beside.is_draft(name):
+            continue
         yield _error("tensor-missing", name, "the base has it", "loaders refuse it, or leave memory that was never written")
+    yield from beside.check_drafts(names, base)
     for name in sorted(source.weights.tensors.keys() - base.weights.tensors.keys()):
         module, _, part = name.rpartition(".")
         if part in PARTS or part in CACHE_SCALES or (f"{module}.weight" in base.weights and part == "weight"):
             continue
         if layer_of(name) is not None and ".experts." in name:
             continue
-        if module.rpartition(".")[2] in OUTPUT and was_untied(source, base):
+        if module.rpartition(".")[2] in OUTPUT and (was_untied(source, base) or tied):
             continue
         yield Finding(
             severity="warning", area="structure", check="tensor-not-in-base", where=name, value=source.weights[name].dtype,

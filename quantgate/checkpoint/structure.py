@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from quantgate.checkpoint import routers
 from quantgate.checkpoint.decode import Linear
 from quantgate.checkpoint.findings import Finding, Severity
 from quantgate.checkpoint.names import fused_with
@@ -13,8 +14,6 @@ from quantgate.checkpoint.storage import Stored
 
 CODE_DTYPES = ("U8", "I8", "I32", "F8_E4M3", "F8_E5M2")
 CACHE_SCALES = ("k_scale", "v_scale", "q_scale", "kv_scale", "prob_scale")
-ROUTERS = ("gate", "router", "shared_expert_gate")
-"""Linears that engines never quantize, whatever the configuration says."""
 
 
 def check_linears(source: Source, base: Source | None) -> tuple[list[Linear], list[Finding]]:
@@ -30,15 +29,15 @@ def check_linears(source: Source, base: Source | None) -> tuple[list[Linear], li
             findings.extend(_not_promised(source, module, present))
             continue
         if plain is not None and plain.dtype not in CODE_DTYPES:
-            findings.append(_unquantized(module, plain, scheme))
+            findings.append(_unquantized(source, module, plain, scheme))
             continue
+        findings.extend(routers.check_quantized(source, module, scheme.label))
         problems = list(_against_promise(source, base, module, present, scheme))
         findings.extend(problems)
         if not any(one.severity == "error" for one in problems) and scheme.weight in present and scheme.scale in present:
             rows, width = _shape(source, base, module, present, scheme)
             found.append(Linear(module, scheme, source.weights, rows, width))
     findings.extend(_matching(source, parts, base))
-    findings.extend(_cache(source, parts))
     return found, findings
 
 
@@ -92,14 +91,11 @@ def _against_promise(source: Source, base: Source | None, module: str, present: 
         )
 
 
-def _unquantized(module: str, plain: Stored, scheme: Scheme) -> Finding:
-    never = module.rpartition(".")[2] in ROUTERS
-    meaning = (
-        "engines keep routers as they are"
-        if never
-        else "add it to `ignore`, or quantize it: an engine looks for tensors that are not there"
-    )
-    return _finding("note" if never else "error", "not-quantized", module, f"{plain.dtype}, promised {scheme.label}", meaning)
+def _unquantized(source: Source, module: str, plain: Stored, scheme: Scheme) -> Finding:
+    routed = routers.left_as_it_is(source, module)
+    severity: Severity = "note" if routed is not None and not routed.is_damage else "error"
+    meaning = routed.meaning if routed is not None else "add it to `ignore`, or quantize it: an engine looks for tensors that are not there"
+    return _finding(severity, "not-quantized", module, f"{plain.dtype}, promised {scheme.label}", meaning)
 
 
 def _not_promised(source: Source, module: str, present: dict[str, Stored]) -> Iterator[Finding]:
@@ -143,21 +139,6 @@ def _matching(source: Source, parts: dict[str, dict[str, Stored]], base: Source 
     known = [*modules, "lm_head", *(name.rpartition(".")[0] for name in (base.weights.tensors if base else ()))]
     for pattern in source.plan.unused(known):
         yield _finding("note", "ignore-unused", pattern, "matches no module", "a name from another model or library version")
-
-
-def _cache(source: Source, parts: dict[str, dict[str, Stored]]) -> Iterator[Finding]:
-    stored = sorted(module for module, present in parts.items() if any(part in CACHE_SCALES for part in present))
-    if source.plan.has_cache_scales and not stored and not source.lost:
-        meaning = "the KV cache is served in FP8 with scales of 1, which cuts off or coarsens keys and values"
-        yield _finding("warning", "cache-scales-missing", "config.json", "an FP8 KV cache with static scales, none stored", meaning)
-    if stored and not source.plan.has_cache_scales:
-        yield _finding(
-            "warning",
-            "cache-scales-besides",
-            stored[0],
-            f"{len(stored)} modules",
-            "scales for a KV cache that the configuration does not ask for",
-        )
 
 
 def _error(check: str, where: str, value: str, meaning: str) -> Finding:

@@ -1,0 +1,50 @@
+"""What stands beside the model, and without which it serves: heads that draft, and a copy of a tied embedding."""
+
+import re
+from collections.abc import Iterator, Set
+
+import numpy as np
+
+from quantgate.checkpoint.findings import Finding
+from quantgate.checkpoint.source import Source
+from quantgate.checkpoint.storage import row_blocks
+
+OUTPUT = ("lm_head", "embed_out", "output")
+DRAFT = re.compile(r"(?:^|\.)(?:mtp|mtp_\w+|nextn|eagle\w*|medusa\w*|draft\w*)\.")
+
+
+def is_draft(name: str) -> bool:
+    """A head for multi-token prediction or speculation: vLLM's text models leave these tensors out (`hf_to_vllm_mapper`)."""
+    return DRAFT.search(name) is not None
+
+
+def check_drafts(names: Set[str], base: Source) -> Iterator[Finding]:
+    """Heads of the base that were not exported."""
+    missing = sorted(name for name in base.weights.tensors if is_draft(name) and name not in names)
+    modules = {name.rpartition(".")[0] for name in names}
+    missing = [name for name in missing if name.rpartition(".")[0] not in modules]
+    if missing:
+        meaning = "the model serves without it; speculative decoding with its own draft head does not start"
+        yield Finding(
+            severity="warning", area="structure", check="draft-missing", where=missing[0],
+            value=f"{len(missing)} tensors of the base's draft head are not there", meaning=meaning, badness=len(missing),
+        )  # fmt: skip
+
+
+def check_copy(source: Source) -> Iterator[Finding]:
+    """A tied model that stores its output layer besides: nothing where it is the embedding, byte for byte."""
+    if source.setting("tie_word_embeddings") is not True:
+        return
+    weights = source.weights
+    embedding = next((one for name, one in weights.tensors.items() if name.endswith("embed_tokens.weight")), None)
+    copies = [one for name, one in weights.tensors.items() if name.removesuffix(".weight").rpartition(".")[2] in OUTPUT]
+    for copy in copies if embedding is not None else []:
+        if (copy.dtype, copy.shape) == (embedding.dtype, embedding.shape):
+            blocks = row_blocks(copy.rows, copy.size_bytes // max(1, copy.rows))
+            if all(np.array_equal(*(weights.read(one.name, *block).view(np.uint8) for one in (copy, embedding))) for block in blocks):
+                continue
+        meaning = "engines take the embedding for the output layer and never read this: one of the two is not what was trained"
+        yield Finding(
+            severity="warning", area="structure", check="tied-copy-differs", where=copy.name, value=f"another than {embedding.name}",
+            meaning=meaning,
+        )  # fmt: skip
