@@ -7,7 +7,7 @@ import numpy as np
 
 from quantgate.checkpoint.findings import Finding
 from quantgate.checkpoint.source import Source
-from quantgate.checkpoint.storage import row_blocks
+from quantgate.checkpoint.storage import Stored, row_blocks
 
 OUTPUT = ("lm_head", "embed_out", "output")
 DRAFT = re.compile(r"(?:^|\.)(?:mtp|mtp_\w+|nextn|eagle\w*|medusa\w*|draft\w*)\.")
@@ -38,13 +38,18 @@ def check_copy(source: Source) -> Iterator[Finding]:
     weights = source.weights
     embedding = next((one for name, one in weights.tensors.items() if name.endswith("embed_tokens.weight")), None)
     copies = [one for name, one in weights.tensors.items() if name.removesuffix(".weight").rpartition(".")[2] in OUTPUT]
-    for copy in copies if embedding is not None else []:
-        if (copy.dtype, copy.shape) == (embedding.dtype, embedding.shape):
-            blocks = row_blocks(copy.rows, copy.size_bytes // max(1, copy.rows))
-            if all(np.array_equal(*(weights.read(one.name, *block).view(np.uint8) for one in (copy, embedding))) for block in blocks):
-                continue
+    for copy in copies:
+        if embedding is None or _are_equal(source, copy, embedding):
+            continue
         meaning = "engines take the embedding for the output layer and never read this: one of the two is not what was trained"
         yield Finding(
             severity="warning", area="structure", check="tied-copy-differs", where=copy.name, value=f"another than {embedding.name}",
             meaning=meaning,
         )  # fmt: skip
+
+
+def _are_equal(source: Source, one: Stored, other: Stored) -> bool:
+    if (one.dtype, one.shape) != (other.dtype, other.shape):
+        return False
+    blocks = row_blocks(one.rows, one.size_bytes // max(1, one.rows))
+    return all(np.array_equal(source.weights.read(one.name, *block), source.weights.read(other.name, *block)) for block in blocks)

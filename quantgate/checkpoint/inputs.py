@@ -6,7 +6,8 @@ an input scale claims for q/k/v and gate/up can be held against both; nothing ca
 """
 
 import math
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -32,6 +33,10 @@ BEFORE = dict.fromkeys(("q_proj", "k_proj", "v_proj"), "input_layernorm") | dict
     ("gate_proj", "up_proj"), "post_attention_layernorm"
 )
 FAR = 16.0
+EXPERT = re.compile(r"^(.*\.experts)\.(\d+)\.([^.]+)$")
+SHARED_BY_CHANCE = (0.25, 0.5)
+"""Shares of a layer's experts that agree by chance at most, in several projections and in one: calibrated scales come from BF16
+activations, which have about a hundred values to lie on."""
 
 
 def claimed_activation(linear: Linear) -> float | None:
@@ -112,6 +117,30 @@ def check_fused(linears: Sequence[Linear]) -> Iterator[Finding]:
                 kind = "weights" if part == linear.scheme.global_scale else "inputs"
                 severity: Severity = "error" if spread > (NEARLY if kind == "weights" else SLACK) else "warning"
                 yield _finding(severity, f"fused-{kind}-differ", linear.tensor(part), told, meaning, spread)
+
+
+def check_experts_apart(linears: Sequence[Linear]) -> Iterator[Finding]:
+    """Experts of one layer that share all their input scales while the others have each their own: they saw no token, and were
+    given a fallback. Where all share one, as exporters make it for engines that take the largest, nothing can be told."""
+    layers: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for linear in linears:
+        found = EXPERT.match(linear.name)
+        claimed = claimed_activation(linear) if found is not None else None
+        if found is not None and claimed is not None and not math.isnan(claimed):
+            layers[found[1]][found[2]][found[3]] = claimed
+    for layer, told in layers.items():
+        projections = {one for row in told.values() for one in row}
+        experts = {expert: row for expert, row in told.items() if row.keys() == projections}
+        columns = {tuple(row[one] for row in experts.values()) for one in sorted(projections)}
+        telling = sorted(column for column in columns if len(set(column)) > 1)
+        shared, often = Counter(zip(*telling, strict=True)).most_common(1)[0] if telling else ((), 0)
+        if often < 3 or often <= SHARED_BY_CHANCE[0 if len(telling) > 1 else 1] * len(experts):
+            continue
+        alike = [expert for expert, row in zip(experts, zip(*telling, strict=True), strict=True) if row == shared]
+        claims = " and ".join(f"{value:.4g}" for value in shared)
+        value = f"{often} of {len(experts)} experts ({', '.join(alike[:4])}{' …' if often > 4 else ''}) share activations up to {claims}"
+        meaning = "one fallback for experts that calibration never reached: more texts, or all experts on each"
+        yield _finding("warning", "experts-uncalibrated", layer, value, meaning, often / len(experts))
 
 
 def check_layers_alike(summaries: dict[str, ScaleSummary]) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from quantgate.checkpoint import report, verdicts
+from quantgate.checkpoint import experts, report, verdicts
 from quantgate.checkpoint.beside import check_copy
 from quantgate.checkpoint.cache import check_cache
 from quantgate.checkpoint.codes import CodeSummary, check_codes
@@ -15,7 +15,7 @@ from quantgate.checkpoint.configuration import check_configuration, is_other_mod
 from quantgate.checkpoint.decode import Linear
 from quantgate.checkpoint.fidelity import Compared, compare
 from quantgate.checkpoint.findings import Finding, grouped
-from quantgate.checkpoint.inputs import check_fused, check_inputs, check_layers_alike
+from quantgate.checkpoint.inputs import check_experts_apart, check_fused, check_inputs, check_layers_alike
 from quantgate.checkpoint.layout import check_against_names, check_layout
 from quantgate.checkpoint.plain import check_plain
 from quantgate.checkpoint.report import Report
@@ -56,19 +56,31 @@ def inspect_checkpoint(folder: Path, base: Path | None = None) -> Report:
     with ExitStack() as opened:
         opened.enter_context(source.weights)
         if original is not None:
+            original = original._replace(weights=experts.taken_apart(source, original))
             opened.enter_context(original.weights)
         linears, problems = check_linears(source, original)
         findings += problems
         looked = dict(zip((one.name for one in linears), _on_all(lambda one: _look(source, original, one), linears), strict=True))
         findings += [finding for one in looked.values() for finding in one.findings]
-        findings += _plain_tensors(source, original, linears)
-        findings += [*check_inputs(source, linears), *check_fused(linears), *check_cache(source), *check_copy(source)]
+        together = experts.find(source)
+        findings += experts.check_experts(source, original, together)
+        plain = list(_plain_tensors(source, original, linears, {name for one in together for name in one.names}))
+        findings += [
+            *check_inputs(source, linears),
+            *check_fused(linears),
+            *check_experts_apart(linears),
+            *check_cache(source),
+            *check_copy(source),
+        ]
         scales = {name: one.scales for name, one in looked.items() if one.scales is not None}
         findings += check_layers_alike(scales)
         named = {one.name: one for one in linears}
         compared = {name: (named[name], one.compared) for name, one in looked.items() if one.compared is not None}
+        judged = list[Finding]()
         if original is not None:
-            findings += verdicts.judge(source, original.weights, compared)
+            odd = {name for name, one in looked.items() if one.findings}
+            judged = list(verdicts.judge(source, original.weights, compared, odd))
+        findings += [*verdicts.trained(source, plain, len(_comparable(source, original)), judged), *judged]
     return _report(source, base, findings, named, looked, scales)
 
 
@@ -95,12 +107,20 @@ def _look(source: Source, base: Source | None, linear: Linear) -> Looked:
     return Looked(scales, codes, compared, findings + others)
 
 
-def _plain_tensors(source: Source, base: Source | None, linears: Sequence[Linear]) -> Iterator[Finding]:
-    taken = {linear.tensor(part) for linear in linears for part in (linear.scheme.weight, linear.scheme.scale)}
+def _plain_tensors(source: Source, base: Source | None, linears: Sequence[Linear], looked: set[str]) -> Iterator[Finding]:
+    taken = {linear.tensor(part) for linear in linears for part in (linear.scheme.weight, linear.scheme.scale)} | looked
     names = [name for name in source.weights.tensors if name not in taken and name.rpartition(".")[2] not in PARTS]
     original = base.weights if base is not None else None
     for found in _on_all(lambda name: list(check_plain(source.weights, name, original, source.rewrites)), names):
         yield from found
+
+
+def _comparable(source: Source, base: Source | None) -> list[str]:
+    """Tensors that were not quantized, and that the base has as well."""
+    own = source.weights.tensors
+    return [
+        name for name, one in (base.weights.tensors if base is not None else {}).items() if name in own and own[name].dtype == one.dtype
+    ]
 
 
 def _on_all(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
