@@ -46,40 +46,25 @@ def of_tokenizer(folder: Path) -> str:
 
     Libraries write one tokenizer in several ways (merges as pairs or strings, a normalizer or a pre-tokenizer that does the
     same, defaults or none), so normalizer and pre-tokenizer count by the ids of a text in every script. Where a vocabulary
-    holds whole words alone, a text shows nothing of them, and they count as they are written. What stands before and after
-    a text (a BOS) is taken from the settings, where transformers rebuilds it from them, else from the post-processor.
+    holds whole words alone, a text shows nothing of them, and they count as they are written. What a post-processor adds
+    (a BOS) stands in the ids; `add_bos_token` of tokenizer_config.json is read by no transformers 5 that finds tokenizer.json.
     """
     raw, found = read_json(folder / "tokenizer.json"), tokenizer(folder)
     if _holds_whole_words(raw["model"]):
         written = {key: raw.get(key) for key in ("model", "normalizer", "pre_tokenizer", "added_tokens")}
-        return of([written, _framed(folder, found, PROBE)])
+        return of([written, list(found.encode(PROBE).ids)])
     merges = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in raw["model"].get("merges") or ()]
     scores = raw["model"]["vocab"] if isinstance(raw["model"]["vocab"], list) else None
     added = [
         [number, one.content, one.special, one.normalized, one.lstrip, one.rstrip, one.single_word]
         for number, one in sorted(found.get_added_tokens_decoder().items())
     ]
-    return of([found.get_vocab(), merges, scores, bool(raw["model"].get("ignore_merges")), added, _framed(folder, found, SCRIPTS)])
+    return of([found.get_vocab(), merges, scores, bool(raw["model"].get("ignore_merges")), added, list(found.encode(SCRIPTS).ids)])
 
 
 def _holds_whole_words(model: dict[str, Any]) -> bool:
     """Nothing is put together from parts: a table of words, or merges that there are none of."""
     return model.get("type") == "WordLevel" or (model.get("type") == "BPE" and not model.get("merges"))
-
-
-def _framed(folder: Path, found: "Tokenizer", text: str) -> list[int]:
-    """Ids of `text` with what a server puts around it.
-
-    transformers 5 rebuilds the post-processor where tokenizer_config.json says `add_bos_token` or `add_eos_token`
-    (`TokenizersBackend.update_post_processor`), and takes the file's otherwise.
-    """
-    settings = read_json(file) if (file := folder / "tokenizer_config.json").is_file() else {}
-    if not {"add_bos_token", "add_eos_token"} & settings.keys():
-        return list(found.encode(text).ids)
-    tokens = named_tokens(folder)
-    first, last = (found.token_to_id(tokens[name] or "") if settings.get(f"add_{name}") else None for name in ("bos_token", "eos_token"))
-    ids = found.encode(text, add_special_tokens=False).ids
-    return [*([] if first is None else [first]), *ids, *([] if last is None else [last])]
 
 
 def named_tokens(folder: Path) -> dict[str, str | None]:

@@ -103,7 +103,7 @@ def _template(source: Source, base: Source) -> Iterator[Finding]:
 
 
 def _special(source: Source, base: Source) -> Iterator[Finding]:
-    """Tokens by name. What stands before and after a text is part of the tokenizer's fingerprint, whichever key says it.
+    """Tokens by name. What stands before and after a text is part of the tokenizer's fingerprint.
 
     An answer ends at eos_token; the others show in ids and in the rendered chat, which are compared. Quantizers set a pad_token
     for their own batches, and newer versions write out what a class has by itself.

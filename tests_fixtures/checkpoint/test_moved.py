@@ -41,7 +41,8 @@ def by(share: float, *parts: str) -> Move:
     def move(name: str, weights: Floats, rng: np.random.Generator) -> Floats:
         if parts and not name.endswith(parts):
             return weights
-        return weights + share * np.sqrt(np.square(weights).mean()) * rng.standard_normal(weights.shape, np.float32)
+        noise = rng.standard_normal(weights.shape, np.float32)
+        return np.asarray(weights + share * np.sqrt(np.square(weights).mean()) * noise, np.float32)
 
     return move
 
