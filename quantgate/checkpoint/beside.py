@@ -6,6 +6,7 @@ from collections.abc import Iterator, Set
 import numpy as np
 
 from quantgate.checkpoint.findings import Finding
+from quantgate.checkpoint.schemes import FLOATS
 from quantgate.checkpoint.source import Source
 from quantgate.checkpoint.storage import Stored, row_blocks
 
@@ -37,7 +38,10 @@ def check_copy(source: Source) -> Iterator[Finding]:
         return
     weights = source.weights
     embedding = next((one for name, one in weights.tensors.items() if name.endswith("embed_tokens.weight")), None)
-    copies = [one for name, one in weights.tensors.items() if name.removesuffix(".weight").rpartition(".")[2] in OUTPUT]
+    copies = [
+        one for name, one in weights.tensors.items()
+        if name.removesuffix(".weight").rpartition(".")[2] in OUTPUT and one.dtype in FLOATS
+    ]  # fmt: skip
     for copy in copies:
         if embedding is None or _are_equal(source, copy, embedding):
             continue
