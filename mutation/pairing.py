@@ -17,7 +17,9 @@ def paired_and_unpaired(baseline: Answers, measured: Answers, accuracy_points: f
     kept = {baseline.items[place].id for place in random.Random(SEED).sample(range(len(baseline.items)), QUESTIONS)}
     before, now = _only(baseline, kept), _only(measured, kept)
     paired = judge_answers(now, before, accuracy_points=accuracy_points)
-    unpaired = judge_answers_unpaired(now, before, accuracy_points=accuracy_points)
+    # Under other names: what pairs is not compared unpaired.
+    strangers = msgspec.structs.replace(now, items=[msgspec.structs.replace(item, id=f"other {item.id}") for item in now.items])
+    unpaired = judge_answers_unpaired(strangers, before, accuracy_points=accuracy_points)
     share = (before.accuracy + now.accuracy) / 2
     spread = 2 * share * (1 - share)  # the variance that takes the place of the discordance where items do not pair
     assert paired.discordant is not None
