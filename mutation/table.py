@@ -43,7 +43,7 @@ OTHERS_NOTE = (
 
 
 class Finding(msgspec.Struct, frozen=True, array_like=True):
-    """What one test said. `test`: boot, text, answers, or either's drift."""
+    """What one test said. `test`: boot, text, answers, length (of the answers), or text's or answers' drift."""
 
     test: str
     verdict: str
@@ -129,14 +129,14 @@ def _names(rows: Sequence[Row]) -> str:
 
 
 def _table(rows: Sequence[Row], truth: dict[str, Any]) -> str:
-    head = ["mutant", "true loss: PPL, points", "x tolerance", "text", "answers", "text drift", "answers drift", "caught by"]
+    head = ["mutant", "true loss: PPL, points", "x tolerance", "text", "answers", "length", "text drift", "answers drift", "caught by"]
     lines = []
     for row in rows:
         true = truth.get(row.name)
         loss = "not measured" if true is None else "no model" if true["void"] else _loss(true)
         times = "" if true is None else "inf" if true["multiple"] is None else f"{true['multiple']:.2f}"
         by = {one.test: one for one in row.findings}
-        cells = [_cell(by.get(test)) for test in ("text", "answers", "text drift", "answers drift")]
+        cells = [_cell(by.get(test)) for test in ("text", "answers", "length", "text drift", "answers drift")]
         first = ", ".join(f"{one.test}" + (f" (n = {one.n})" if one.n else "") for one in row.caught()) or "-"
         lines.append([f"{row.name}: {row.summary}", loss, times, *cells, first])
     return _markdown(head, lines)

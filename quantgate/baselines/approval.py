@@ -96,7 +96,7 @@ def wants_a_reason(
     is_reference = measured.precision == REFERENCE_PRECISION
     found = [_said(one) for one in between if _asks(one, strict=is_reference)]
     if old.oldest is not None:
-        whose = f"{old.oldest.when[:10]} by {old.oldest.by}: {old.oldest.figure:.4g} then, {measured.figure:.4g} now"
+        whose = f"{old.oldest.when[:10]} by {old.oldest.by}: {old.oldest.figure:.5g} then, {measured.figure:.5g} now"
         found += [f"{_said(one)}; against the oldest approval ({whose})" for one in since_oldest if _asks(one, strict=is_reference)]
     if is_reference and isinstance(measured, Answers) and isinstance(old, Answers) and blind(old) is None and (why := blind(measured)):
         found.append(f"{measured.family}/{measured.checkpoint} {measured.suite}: {why}")
