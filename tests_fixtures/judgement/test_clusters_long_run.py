@@ -66,22 +66,21 @@ def by_hand(design: Design, model: Model, drop: float, discordance: float, toler
     return covered, passed, failed
 
 
-@pytest.mark.parametrize("hidden", [False, True])
-@pytest.mark.parametrize("whole", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("model", [Model(0.0), Model(0.4), Model(1.0), Model(0.4, hidden=True)], ids=str)
 @pytest.mark.parametrize(
     ("design", "drop", "discordance", "tolerance"),
     [
-        (Design(6, 2), 0.0, 0.10, 0.60),
-        (Design(6, 2), 0.60, 0.80, 0.50),
-        (Design(4, 3), 0.50, 0.50, 0.65),
-        (Design(6, 1, 3), 0.40, 0.50, 0.60),
+        (Design(5, 2), 0.60, 0.80, 0.50),
+        (Design(4, 2), 0.0, 0.10, 0.70),
+        (Design(3, 3), 0.50, 0.50, 0.80),
+        (Design(4, 1, 3), 0.40, 0.50, 0.75),
     ],
 )
 def test_chances_agree_with_a_sum_over_all_intervals(
-    design: Design, drop: float, discordance: float, tolerance: float, whole: float, hidden: bool
+    design: Design, drop: float, discordance: float, tolerance: float, model: Model
 ) -> None:
-    found = chances(design, Model(whole, hidden), discordance, drop, (tolerance,))
-    expected = by_hand(design, Model(whole, hidden), drop, discordance, tolerance)
+    found = chances(design, model, discordance, drop, (tolerance,))
+    expected = by_hand(design, model, drop, discordance, tolerance)
     assert (found.covered, found.passed[0], found.failed[0]) == pytest.approx(expected, abs=1e-5)
 
 
@@ -91,11 +90,11 @@ def test_items_alone_have_the_chances_of_the_plain_path() -> None:
     assert found == (long_run.coverage(250, 0.05, 0.0), [passed], [failed])
 
 
-@pytest.mark.parametrize("model", clusters_long_run.MODELS[:4], ids=str)
-@pytest.mark.parametrize("design", [Design(15, 5), Design(100, 1, 20)], ids=str)
+@pytest.mark.parametrize("model", clusters_long_run.MODELS[:-1], ids=str)
+@pytest.mark.parametrize("design", [Design(15, 4), Design(100, 1, 20)], ids=str)
 def test_intervals_cover_and_errors_are_rare(design: Design, model: Model) -> None:
     assert stats.effective_clusters(design.sizes) >= stats.ENOUGH_CLUSTERS
-    found = clusters_long_run.worst(design, model, (0.02, 0.10))
+    found = clusters_long_run.worst(design, model, (0.05,))
     assert found.covered >= 0.93
     assert found.passed[0] <= 0.025
     assert found.failed[0] <= 0.025
@@ -111,7 +110,7 @@ def test_fifty_copied_items_decide_as_little_as_fifty() -> None:
 
 
 def test_flips_of_whole_clusters_that_no_answer_foretold_pass_too_often() -> None:
-    # 2.5 % is promised. Where nothing flipped nothing tells that clusters would flip as a whole: (1 - 0.04)^50 = 13 % at most.
+    # 2.5 % is promised. Where nothing flips, which happens to 0.95^50 = 8 %, nothing tells that clusters would flip as a whole.
     passed = chances(Design(50, 20), Model(1.0, hidden=True), 0.05, 0.04, (0.04,)).passed[0]
     assert 0.025 < passed < 0.13
 
@@ -140,6 +139,7 @@ def test_models_say_what_they_are() -> None:
         "independent",
         "10 % whole",
         "30 % whole",
+        "60 % whole",
         "whole clusters",
         "whole clusters, hidden",
     ]
