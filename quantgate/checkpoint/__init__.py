@@ -1,9 +1,10 @@
 """Is this checkpoint what it claims to be? Everything that files alone can tell: no engine, no GPU, no torch.
 
 storage → shards                        (bytes of named tensors, block by block; the folder's shards against its index)
-schemes → dialects → plan               (what the configuration promises of which module)
+schemes, matching → plan → dialects, integer_dialects → source   (what the configuration promises of which module)
 numerics → decode → yardstick           (codes and scales as numbers; what the format costs at best)
-structure, scales, codes, fidelity, configuration, companions, size → inspection   (the checks, and all of them in one report)
+structure, layout, refusals, spreading, blocks, scales, codes, fidelity, configuration, companions, size, unread → inspection
+                                        (the checks, and all of them in one report)
 show                                    (the report for people)
 """
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from quantgate.checkpoint.decode import Linear
+from quantgate.checkpoint.decode import Linear, unpacked
 from quantgate.checkpoint.findings import Finding, Severity
 from quantgate.checkpoint.storage import Raw, row_blocks
 
@@ -54,12 +54,18 @@ def _search(linear: Linear) -> tuple[int, int]:
     row_bytes = linear.weights[linear.tensor(linear.scheme.weight)].size_bytes // max(1, linear.rows)
     for start, stop in row_blocks(linear.rows, row_bytes):
         octets = np.ascontiguousarray(linear.codes(start, stop)).view(np.uint8).reshape(stop - start, -1)
-        if kind == "packed":  # 8 is added before packing: a row of zeros is a row of 0x88 (0x80 for 8 bits)
-            octets = octets ^ np.uint8(0x88 if linear.scheme.bits == 4 else 0x80)
+        if kind == "packed":  # half the range is added before packing: a row of zeros is a row of 0x88 (0x80 for 8 bits)
+            octets = octets[:, : linear.width * linear.scheme.bits // 8]
+            octets = octets ^ np.resize(_zeros(linear.scheme.bits), octets.shape[1])
         largest = (octets & mask).max(axis=1)
         empty += int(np.count_nonzero(largest == 0))
         broken += int(np.count_nonzero(largest == 0x7F)) if kind == "fp8" else 0
     return empty, broken
+
+
+def _zeros(bits: int) -> Raw:
+    """Bytes of eight packed zeros."""
+    return np.packbits((1 << (bits - 1) >> np.tile(np.arange(bits), 8)) & 1, bitorder="little").astype(np.uint8)
 
 
 def sample_rows(rows: int, width: int, elements: int, least: int = 1) -> Raw:
@@ -75,6 +81,11 @@ def _sampled(linear: Linear) -> tuple[CodeSummary, list[Finding]]:
     octets = np.ascontiguousarray(octets).view(np.uint8).reshape(len(numbers), -1)
     if linear.scheme.codes == "fp4":
         return _fp4(linear, octets, numbers, is_whole=is_whole)
+    if linear.scheme.bits not in (4, 8):
+        steps = 1 << linear.scheme.bits
+        numbers = unpacked(octets, linear.scheme.bits)[:, : linear.width] + steps // 2
+        seen = np.bincount(numbers.astype(np.int64).reshape(-1), minlength=steps)
+        return CodeSummary(float(seen[steps // 2] / seen.sum()), float(seen[[0, -1]].sum() / seen.sum())), []
     counts = np.bincount(octets.reshape(-1), minlength=256)
     if linear.scheme.codes == "fp8":
         zero, end, below = counts[[0x00, 0x80]].sum(), counts[[0x7E, 0xFE]].sum(), counts[[0x7D, 0xFD]].sum()

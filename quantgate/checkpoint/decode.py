@@ -22,8 +22,17 @@ class Linear(NamedTuple):
         return f"{self.name}.{part}"
 
     def codes(self, start: int = 0, stop: int | None = None) -> Raw:
-        """As stored: (rows, stored elements a row)."""
-        return self.weights.read(self.tensor(self.scheme.weight), start, stop)
+        """(rows, stored elements a row): as stored, or as `pack-quantized` would store them where a format keeps the transpose."""
+        name = self.tensor(self.scheme.weight)
+        if self.scheme.form == "rows":
+            found = self.weights.read(name, start, stop)
+            return found.view(np.uint8) if self.scheme.codes == "fp4" else found
+        stop = self.rows if stop is None else min(stop, self.rows)
+        if self.scheme.form == "gptq":
+            return np.ascontiguousarray(self.weights.whole(name)[:, start:stop].T)
+        values = _awq(self.weights.whole(name), start, stop).T
+        padded = np.pad(values, ((0, 0), (0, values.shape[1] % 2)))
+        return np.ascontiguousarray(padded[:, ::2] | (padded[:, 1::2] << 4))
 
     def scalar(self, part: str) -> float:
         """A scale that stands alone; the largest where a loader would find several."""
@@ -39,7 +48,10 @@ class Linear(NamedTuple):
         if self.scheme.strategy == "block" and self.scheme.block:
             high = self.scheme.block[0]
             found = self._read_scales(name, start // high, -(-stop // high))
+            found = found.reshape(len(found), -1)  # some are stored with two dimensions more
             return np.asarray(found[np.arange(start, stop) // high - start // high], np.float32)
+        if self.scheme.form != "rows":
+            return np.ascontiguousarray(self._read_scales(name)[:, start:stop].T)
         assert stored.rows == self.rows
         return self._read_scales(name, start, stop).reshape(stop - start, -1)
 
@@ -80,7 +92,7 @@ class Linear(NamedTuple):
         if scales.shape[-1] == 1:
             return scales
         if self.scheme.has_order:
-            return scales[:, np.asarray(self.weights.read(self.tensor("weight_g_idx")), np.intp)]
+            return scales[:, np.asarray(self.weights.read(self.tensor(self.scheme.order)), np.intp)]
         size = self.scheme.block[1] if self.scheme.block else self.scheme.group or self.width
         return np.repeat(scales, size, axis=-1)[:, : self.width]
 
@@ -92,17 +104,39 @@ class Linear(NamedTuple):
             return look_up("e4m3", codes)
         if self.scheme.codes == "int":
             return codes.astype(np.float32)
-        return _unpacked(codes, self.scheme.bits)[:, : self.width]
+        return unpacked(codes, self.scheme.bits)[:, : self.width]
 
     def _zero_points(self, start: int, stop: int) -> Floats:
-        name = self.tensor("weight_zero_point")
-        raw = self.weights.read(name)
+        """(rows, groups), on the scale of the codes: those of packed formats have half the range taken away."""
+        raw, bits = self.weights.read(self.tensor(self.scheme.zero_point)), self.scheme.bits
+        if self.scheme.form == "awq":
+            return _awq(raw, start, stop).T.astype(np.float32) - 8
+        if self.scheme.form == "gptq":  # GPTQ stores one less
+            return unpacked(raw, bits)[:, start:stop].T + 1
         if self.scheme.codes == "packed":
-            raw = _unpacked(np.ascontiguousarray(raw.T), self.scheme.bits).T  # packed along the rows, eight of four bits a number
+            raw = unpacked(np.ascontiguousarray(raw.T), bits).T  # packed along the rows, eight of four bits a number
         return np.asarray(raw, np.float32).reshape(len(raw) if raw.ndim else 1, -1)[start:stop]
 
 
-def _unpacked(codes: Raw, bits: int) -> Floats:
-    """Signed numbers of 4 or 8 bits, stored with half the range added, the first in the lowest bits of each INT32."""
+AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
+"""Which of eight neighbouring outputs lies in the first, second … four bits of an INT32."""
+
+
+def _awq(words: Raw, start: int, stop: int) -> Raw:
+    """Numbers from 0 to 15 of the columns `start` to `stop`: (rows of `words`, stop - start), one a byte."""
+    first, last = start // 8, -(-stop // 8)
+    octets = np.ascontiguousarray(words[:, first:last]).view(np.uint8)
+    halves = np.stack([octets & 0xF, octets >> 4], -1).reshape(len(octets), -1, 8)
+    return halves[..., np.argsort(AWQ_ORDER)].reshape(len(octets), -1)[:, start - 8 * first : stop - 8 * first]
+
+
+def unpacked(codes: Raw, bits: int) -> Floats:
+    """Signed numbers, stored with half the range added as one stream of bits, the lowest first."""
     octets = np.ascontiguousarray(codes).view(np.uint8).reshape(len(codes), -1)
-    return look_up("int4", octets) if bits == 4 else octets.astype(np.float32) - 128.0
+    if bits == 4:
+        return look_up("int4", octets)
+    if bits == 8:
+        return octets.astype(np.float32) - 128.0
+    stream = np.unpackbits(octets, axis=1, bitorder="little")
+    numbers = stream[:, : stream.shape[1] // bits * bits].reshape(len(octets), -1, bits)
+    return np.asarray(numbers @ (1 << np.arange(bits)) - (1 << (bits - 1)), np.float32)

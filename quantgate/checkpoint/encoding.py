@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from quantgate.checkpoint.decode import AWQ_ORDER
 from quantgate.checkpoint.numerics import FP4_MAX, FP4_VALUES, FP8_MAX, Floats, e4m3_table, fp32_to_bf16, round_to_e4m3, round_to_fp4
 from quantgate.checkpoint.schemes import Scheme
 from quantgate.checkpoint.storage import Raw
@@ -29,15 +30,31 @@ def encode(scheme: Scheme, weights: Floats, amax: float | None = None, activatio
     blocks = padded.reshape(padded.shape[0] // high, high, -1, wide)
     steps = FP8_MAX if scheme.codes == "fp8" else (2**scheme.bits - 1) / 2
     scales = (np.abs(blocks).max((1, 3)) / np.float32(steps)).astype(np.float32)
+    if scheme.has_power_scales:
+        scales = np.exp2(np.ceil(np.log2(np.where(scales > 0, scales, 1)))).astype(np.float32)
     scaled = (blocks / np.where(scales > 0, scales, 1)[:, None, :, None]).reshape(padded.shape)[:rows, :width]
     found: dict[str, Tensor] = {scheme.scale: ("F32", scales.reshape(-1)[:1] if scheme.strategy == "tensor" else scales)}
+    if scheme.has_power_scales:
+        found[scheme.scale] = (scheme.scale_dtypes[0], (np.log2(scales) + 127).astype(np.uint8))
+    elif scheme.has_4d_scales:
+        found[scheme.scale] = ("F32", scales[:, None, :, None])
     if scheme.codes == "fp8":
         found[scheme.weight] = ("F8_E4M3", e4m3_codes(round_to_e4m3(scaled)))
     else:
         least = -(2 ** (scheme.bits - 1))
         codes = np.clip(np.rint(scaled), least, -least - 1).astype(np.int8)
         found[scheme.weight] = ("I8", codes) if scheme.codes == "int" else ("I32", _packed(codes, scheme.bits))
-    if scheme.codes == "packed":
+    if scheme.form == "awq":
+        numbers = codes.T.astype(np.int64) + 8
+        found[scheme.weight] = ("I32", _awq(numbers))
+        found[scheme.scale] = ("F16", np.ascontiguousarray(scales.T.astype(np.float16)))
+        found[scheme.zero_point] = ("I32", _awq(np.full((scales.shape[1], rows), 8)))
+    elif scheme.form == "gptq":
+        found[scheme.weight] = ("I32", np.ascontiguousarray(found[scheme.weight][1].T))
+        found[scheme.scale] = ("F16", np.ascontiguousarray(scales.T.astype(np.float16)))
+        middle = np.full((scales.shape[1], rows), 2 ** (scheme.bits - 1) - 1, np.int64)  # GPTQ stores one less
+        found[scheme.zero_point] = ("I32", _packed(middle - 2 ** (scheme.bits - 1), scheme.bits))
+    elif scheme.codes == "packed":
         found["weight_shape"] = ("I64", np.array([rows, width], np.int64))
     if scheme.input_scale:
         found[scheme.input_scale] = ("F32", np.array([activation / steps], np.float32))
@@ -86,11 +103,17 @@ def e4m3_codes(values: Floats) -> Raw:
 
 
 def _packed(codes: Raw, bits: int) -> Raw:
-    """INT32 with the first number in the lowest bits, half the range added."""
-    per = 32 // bits
-    padded = np.pad(codes.astype(np.int64) + 2 ** (bits - 1), ((0, 0), (0, -codes.shape[1] % per)))
-    words = (padded.reshape(len(codes), -1, per) << (bits * np.arange(per))).sum(-1)
-    return np.asarray(words.astype(np.uint32).view(np.int32))
+    """INT32 of one stream of bits, the first number in the lowest, half the range added."""
+    numbers = (codes.astype(np.int64) + 2 ** (bits - 1)).astype(np.uint8)
+    stream = np.unpackbits(numbers[..., None], axis=-1, count=bits, bitorder="little").reshape(len(codes), -1)
+    stream = np.pad(stream, ((0, 0), (0, -stream.shape[1] % 32)))
+    return np.packbits(stream, axis=1, bitorder="little").view(np.int32)
+
+
+def _awq(numbers: Raw) -> Raw:
+    """INT32 of eight neighbouring numbers from 0 to 15, in AWQ's order."""
+    ordered = numbers.reshape(len(numbers), -1, 8)[..., list(AWQ_ORDER)]
+    return np.asarray((ordered << (4 * np.arange(8))).sum(-1).astype(np.uint32).view(np.int32))
 
 
 def bf16(values: Floats) -> Tensor:

@@ -5,7 +5,7 @@ As Llama-4 and transformers 5 write them: `_weight_scale`, `_weight_scale_2`, `_
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -59,10 +59,12 @@ def _ends(source: Source, stem: str) -> Iterator[str]:
         yield from (end for end in (f"_{kind}", f"_weight_{kind}") if stem + end in source.weights)
 
 
-def check_experts(source: Source, base: Source | None, found: Iterable[Together]) -> Iterator[Finding]:
+def check_experts(source: Source, base: Source | None, found: Iterable[Together], read: Set[str] = frozenset()) -> Iterator[Finding]:
+    """`read`: tensors whose values another check has read."""
     for one in found:
         for end, stored in one.beside.items():
-            yield from _scales(source.weights, end, stored)
+            if stored.name not in read:
+                yield from _scales(source.weights, end, stored)
         yield from _codes(source.weights, one)
         if base is not None and not source.rewrites and one.stem in base.weights:
             yield from _fidelity(source.weights, base.weights, one)

@@ -189,7 +189,8 @@ def _shape_of_values(linear: Linear, found: _Count) -> Iterator[Finding]:
     """Distributions that no quantizer leaves behind.
 
     Scales come from largest values, whose counts fall towards the end of the range: the bin 448 (432 and above) then holds no
-    more than twice what the bin of the same kind below it holds, give or take four standard deviations of a count.
+    more than twice what the bin of the same kind below it holds, give or take four standard deviations of a count. GPTQ's and
+    AWQ's own libraries know no scale for a whole tensor that could have been written under another name.
     """
     scheme, name = linear.scheme, linear.tensor(linear.scheme.scale)
     if scheme.scale_dtypes == ("F8_E4M3",):
@@ -202,7 +203,12 @@ def _shape_of_values(linear: Linear, found: _Count) -> Iterator[Finding]:
             yield _finding(
                 "warning", "scales-powers-of-two", name, value, "MXFP4's scales under NVFP4's name: three bits of mantissa lie unused", 1.0
             )
-    if scheme.strategy not in ("tensor", "block") and found.total >= ALIKE_FROM and found.smallest == found.largest:
+    if (
+        scheme.form == "rows"
+        and scheme.strategy not in ("tensor", "block")
+        and found.total >= ALIKE_FROM
+        and found.smallest == found.largest
+    ):
         value = f"all {found.total:,} are {found.largest:.4g}"
         meaning = "one scale for the whole tensor, where the configuration promises one for each " + (
             "row" if scheme.strategy == "channel" else "group"

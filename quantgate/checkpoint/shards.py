@@ -10,6 +10,8 @@ from quantgate.checkpoint.storage import STORED, ShardError, Stored, read_header
 from quantgate.errors import ConfigurationError
 
 INDEX = "model.safetensors.index.json"
+NOT_READ = ("F4", "F6_E2M3", "F6_E3M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64")
+"""Dtypes of safetensors beside those that are read."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -72,7 +74,11 @@ def _read(name: str, present: dict[str, Path], index: dict[str, Any] | None, sha
         header = {tensor: one for tensor, one in header.items() if tensor not in beyond}
     for stored in header.values():
         if stored.dtype not in STORED:
-            shards.findings.append(_finding("error", "dtype-unknown", stored.name, stored.dtype, "no engine that we know loads this dtype"))
+            if stored.dtype in NOT_READ:
+                meaning = "a dtype of safetensors that we do not read; vLLM decides"
+                shards.findings.append(_finding("note", "not-looked-inside", stored.name, stored.dtype, meaning))
+            else:
+                shards.findings.append(_finding("error", "dtype-unknown", stored.name, stored.dtype, "safetensors has no such dtype"))
             shards.lost.add(stored.name)
         elif stored.name in shards.tensors:
             meaning = "stored in two shards; which one counts depends on the loader"

@@ -7,12 +7,13 @@ from quantgate.checkpoint import routers
 from quantgate.checkpoint.decode import Linear
 from quantgate.checkpoint.findings import Finding, Severity
 from quantgate.checkpoint.names import fused_with
-from quantgate.checkpoint.plan import is_linear
-from quantgate.checkpoint.schemes import PARTS, Scheme
+from quantgate.checkpoint.plan import Unread, is_linear
+from quantgate.checkpoint.schemes import OF_OUTPUTS, Scheme
 from quantgate.checkpoint.source import Source
 from quantgate.checkpoint.storage import Stored
 
 CODE_DTYPES = ("U8", "I8", "I32", "F8_E4M3", "F8_E5M2")
+"""In which codes are stored; F8_E8M0 holds scales alone."""
 CACHE_SCALES = ("k_scale", "v_scale", "q_scale", "kv_scale", "prob_scale")
 
 
@@ -20,16 +21,22 @@ def check_linears(source: Source, base: Source | None) -> tuple[list[Linear], li
     """The linears whose tensors are all as promised, and what is wrong with the others."""
     parts = parts_by_module(source)
     found, findings = list[Linear](), list[Finding]()
+    if source.plan.unread is not None:
+        return found, findings
     for module, present in parts.items():
         plain = present.get("weight")
-        if not (PARTS & present.keys() or (plain and is_linear(module, len(plain.shape)))):
+        if not (source.plan.parts & present.keys() or (plain and is_linear(module, len(plain.shape)))):
             continue
-        scheme = source.plan.scheme_of(module)
+        promised = source.plan.of(module)
+        if isinstance(promised, Unread):
+            continue
+        scheme = promised
         if scheme is None:
             findings.extend(_not_promised(source, module, present))
             continue
         if plain is not None and plain.dtype not in CODE_DTYPES:
-            findings.append(_unquantized(source, module, plain, scheme))
+            if not source.plan.follows_files:
+                findings.append(_unquantized(source, module, plain, scheme))
             continue
         findings.extend(routers.check_quantized(source, module, scheme.label))
         problems = list(_against_promise(source, base, module, present, scheme))
@@ -58,8 +65,7 @@ def _shape(source: Source, base: Source | None, module: str, present: dict[str, 
     if "weight_shape" in present and present["weight_shape"].shape == (2,):
         rows, width = source.weights.read(f"{module}.weight_shape").tolist()
         return int(rows), int(width)
-    shape = present[scheme.weight].shape
-    return (shape[0], shape[1] * scheme.per_code) if len(shape) == 2 else (0, 0)
+    return scheme.weight_shape(present[scheme.weight].shape)
 
 
 def _against_promise(source: Source, base: Source | None, module: str, present: dict[str, Stored], scheme: Scheme) -> Iterator[Finding]:
@@ -78,8 +84,10 @@ def _against_promise(source: Source, base: Source | None, module: str, present: 
         elif rows and present[part].shape not in shapes:
             told = f"{list(present[part].shape)}, promised {' or '.join(str(list(shape)) for shape in shapes)}"
             meaning = "the scales belong to another grouping" if part == scheme.scale else "cut, padded or transposed, or another model's"
+            if part == scheme.weight and scheme.codes == "packed" and 32 % scheme.bits:
+                meaning = "vLLM reads one stream of bits; compressed-tensors' own packing leaves some of each INT32 unused"
             yield _error("tensor-shape", name, told, meaning)
-    for part in (present.keys() & (PARTS | {"weight"})) - promised.keys():
+    for part in (present.keys() & (source.plan.parts | {"weight"})) - promised.keys() - set(scheme.optional) - OF_OUTPUTS:
         meaning = f"{scheme.label} has no such tensor: the configuration describes another format than the weights"
         yield Finding(
             severity="warning",
@@ -99,14 +107,15 @@ def _unquantized(source: Source, module: str, plain: Stored, scheme: Scheme) -> 
 
 
 def _not_promised(source: Source, module: str, present: dict[str, Stored]) -> Iterator[Finding]:
-    codes = [part for part, stored in present.items() if part in PARTS or (part == "weight" and stored.dtype in CODE_DTYPES)]
+    parts = source.plan.parts
+    codes = [part for part, stored in present.items() if part in parts or (part == "weight" and stored.dtype in CODE_DTYPES)]
     if not codes:
         return
     if not source.is_quantized:
         yield _error(
             "no-quantization-config", module, ", ".join(sorted(codes)), "quantized tensors, and config.json does not say how: loaders fail"
         )
-    elif source.plan.groups:
+    else:
         why = "ignore" if source.plan.is_ignored(module) else "no target"
         yield _error(
             "quantized-although-ignored",
@@ -120,14 +129,14 @@ def _matching(source: Source, parts: dict[str, dict[str, Stored]], base: Source 
     """Fused parts under one scheme; patterns that match nothing."""
     if not source.plan.groups:
         return
-    modules = [module for module, present in parts.items() if "weight" in present or PARTS & present.keys()]
+    modules = [module for module, present in parts.items() if "weight" in present or source.plan.parts & present.keys()]
     seen = set[tuple[str, ...]]()
     for module in modules:
         together = tuple(other for other in fused_with(module) if other in parts)
         if len(together) < 2 or together in seen:
             continue
         seen.add(together)
-        labels = {scheme.label if (scheme := source.plan.scheme_of(other)) else "not quantized" for other in together}
+        labels = {promised.label if (promised := source.plan.of(other)) else "not quantized" for other in together}
         if len(labels) > 1:
             names = ", ".join(other.rpartition(".")[2] for other in together)
             yield _error(

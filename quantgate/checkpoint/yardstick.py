@@ -51,6 +51,8 @@ def _rounded(scheme: Scheme, values: Floats, largest: Floats, low: Floats, high:
         return np.asarray(round_to_fp4(values / scale) * scale, np.float32)
     if scheme.codes == "fp8":
         scale = _positive(largest / np.float32(FP8_MAX))
+        if scheme.has_power_scales:  # MXFP8: the power of two under which nothing is cut off
+            scale = np.exp2(np.ceil(np.log2(scale)))
         return np.asarray(round_to_e4m3(values / scale) * scale, np.float32)
     least, most = -(2 ** (scheme.bits - 1)), 2 ** (scheme.bits - 1) - 1
     if scheme.is_symmetric:  # compressed-tensors: the range ±largest on 2^bits - 1 steps

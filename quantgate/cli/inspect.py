@@ -1,4 +1,4 @@
-"""`quantgate inspect CHECKPOINT [--against BASE] [--json]`.
+"""`quantgate inspect CHECKPOINT [--against BASE] [--tp N] [--json]`.
 
 Exit 0: nothing wrong; 1: a finding of severity error; 2: could not run. With --json exactly one JSON document on standard output.
 """
@@ -22,6 +22,7 @@ def add_inspect(commands: Any) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a folder, or a hub id (org/name)")
     parser.add_argument("--against", metavar="BASE", help="the BF16 original, a folder or a hub id; most damage is only seen with it")
     parser.add_argument("--revision", metavar="REV", help="of CHECKPOINT, where it is a hub id")
+    parser.add_argument("--tp", type=int, metavar="N", help="over how many devices it is to be served: do blocks and groups divide?")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.set_defaults(run=_inspect)
 
@@ -31,7 +32,7 @@ def _inspect(options: argparse.Namespace) -> int:
     from quantgate.registry import locate
 
     folder = locate(options.checkpoint, options.revision)
-    report = inspect_checkpoint(folder, locate(options.against) if options.against else None)
+    report = inspect_checkpoint(folder, locate(options.against) if options.against else None, options.tp)
     if options.json:
         print(msgspec.json.encode(report).decode())
     else:
