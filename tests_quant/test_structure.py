@@ -26,7 +26,7 @@ def test_files_are_sound(inspected: tuple[Family, Checkpoint], quantgate: State)
     family, checkpoint = inspected
     original = family.reference()
     base = local_folder(original) if original is not None and checkpoint.precision != REFERENCE_PRECISION else None
-    report = inspect_checkpoint(local_folder(checkpoint), base)
+    report = inspect_checkpoint(local_folder(checkpoint), base, checkpoint.serve.tensor_parallel)
     errors = [f"{one.where}: {one.value}: {one.meaning}" for one in report.of("error")]
     if errors:
         quantgate.unsound[str(checkpoint)] = errors[0]  # which fails what needs a server of it at once

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from quantgate.checkpoint import dialects
 from quantgate.checkpoint.encoding import Tensor, bf16, encode, write_shard
 from quantgate.checkpoint.names import fused_with
 from quantgate.checkpoint.numerics import Floats, bf16_to_fp32
 from quantgate.checkpoint.plan import Plan
+from quantgate.checkpoint.source import read_plan
 from quantgate.checkpoint.storage import STORED, read_header
 
 REFERENCE = Path(__file__).parents[2] / "fixtures" / "reference"
@@ -28,6 +28,7 @@ def _tensors(weights: dict[str, Any], form: str, activations: dict[str, Any] | N
 FP4 = {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}
 FP8 = {"num_bits": 8, "type": "float", "strategy": "channel"}
 INT4 = {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 32}
+MX8 = {"num_bits": 8, "type": "float", "strategy": "group", "group_size": 32, "scale_dtype": "torch.uint8"}
 MIXED = {
     "quant_method": "compressed-tensors", "format": "mixed-precision", "ignore": ["re:.*lm_head"], "config_groups": {
         "mlp": {
@@ -60,23 +61,43 @@ FORMATS: dict[str, dict[str, Any]] = {
         "activation_scheme": "dynamic",
         "modules_to_not_convert": ["lm_head"],
     },
+    "fp8-no-dynamic": _tensors(FP8 | {"strategy": "tensor"}, "naive-quantized", FP8 | {"strategy": "tensor"})
+    | {"quantization_status": "frozen"},
+    "mxfp8": _tensors(MX8, "mxfp8-quantized", MX8 | {"dynamic": True}),
+    "int2": _tensors(INT4 | {"num_bits": 2}, "pack-quantized"),
+    "int3": _tensors(INT4 | {"num_bits": 3}, "pack-quantized"),
+    "int7": _tensors(INT4 | {"num_bits": 7}, "pack-quantized"),
+    "modelopt-mxfp8": {"quant_method": "modelopt", "quant_algo": "MXFP8", "ignore": ["lm_head"]},
+    "modelopt-blocks": {"quant_method": "modelopt", "quant_algo": "FP8_PB_WO", "ignore": ["lm_head"]},
+    "modelopt-w4a16": {
+        "quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"],
+        "config_groups": {"group_0": {"targets": ["Linear"], "input_activations": None}},
+    },
+    "gptq": {"quant_method": "gptq", "bits": 4, "group_size": 128, "desc_act": False, "sym": True},
+    "gptq-8-bits": {"quant_method": "gptq", "bits": 8, "group_size": -1, "desc_act": False, "sym": True},
+    "auto-round": {"quant_method": "auto-round", "bits": 4, "group_size": 32, "sym": True, "packing_format": "auto_round:auto_gptq"},
     "bf16": {},
-}
+}  # fmt: skip
+AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True, "version": "gemm"}
 
 
 def plan_of(quantization: dict[str, Any]) -> Plan:
     """The plan that config.json's quantization means."""
-    if not quantization:
-        return Plan()
-    return {"compressed-tensors": dialects.compressed_tensors, "modelopt": dialects.modelopt, "fp8": dialects.fp8}[
-        quantization["quant_method"]
-    ](quantization)
+    return read_plan(quantization or None, {})
 
 
 def make_pair(
-    root: Path, form: str, seed: int = 0, *, hidden: int = 128, intermediate: int = 256, layers: int = 4, tails: bool = False
+    root: Path,
+    form: str | dict[str, Any],
+    seed: int = 0,
+    *,
+    hidden: int = 128,
+    intermediate: int = 256,
+    layers: int = 4,
+    tails: bool = False,
 ) -> tuple[Path, Path]:
-    """(checkpoint, original). `tails`: weights with tails like Student's t of four degrees of freedom, not Gaussian ones."""
+    """(checkpoint, original). `form`: a key of FORMATS, or a quantization of one's own. `tails`: weights with tails like
+    Student's t of four degrees of freedom, not Gaussian ones."""
     rng = np.random.default_rng(seed)
     shapes = {
         "self_attn.q_proj": (hidden, hidden), "self_attn.k_proj": (KEYS, hidden),
@@ -92,7 +113,8 @@ def make_pair(
             linears[f"model.layers.{layer}.{name}"] = 0.02 * (1 + layer % 3) * _drawn(rng, shape, tails=tails)
     rounded = {name: bf16(drawn) for name, drawn in linears.items()}
     exact = {name: bf16_to_fp32(raw) for name, (_, raw) in rounded.items()}
-    plan, quantized = plan_of(FORMATS[form]), dict(plain)
+    quantization = FORMATS[form] if isinstance(form, str) else form
+    plan, quantized = plan_of(quantization), dict(plain)
     for name, weights in exact.items():
         scheme = plan.scheme_of(name)
         amax = max(float(np.abs(exact[other]).max()) for other in fused_with(name))
@@ -103,7 +125,8 @@ def make_pair(
         "vocab_size": VOCABULARY, "tie_word_embeddings": True, "eos_token_id": 4,
     }  # fmt: skip
     base = write(root / "original", {**plain, **{f"{name}.weight": tensor for name, tensor in rounded.items()}}, config)
-    return write(root / form, quantized, config | ({"quantization_config": FORMATS[form]} if FORMATS[form] else {})), base
+    folder = root / (form if isinstance(form, str) else "own")
+    return write(folder, quantized, config | ({"quantization_config": quantization} if quantization else {})), base
 
 
 def _drawn(rng: np.random.Generator, shape: tuple[int, ...], *, tails: bool) -> Floats:
