@@ -2,24 +2,14 @@
 
 import pytest
 
-from fixtures.state import STATE, State
+from fixtures.parametrization import one_for_each_checkpoint
+from fixtures.state import State
 from quantgate.checkpoint import inspect_checkpoint
 from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, local_folder
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every checkpoint of the chosen families, under the marker of its precision."""
-    if "inspected" not in metafunc.fixturenames or (state := metafunc.config.stash.get(STATE, None)) is None:
-        return
-    metafunc.parametrize(
-        "inspected",
-        [
-            pytest.param((family, one), id=str(one), marks=getattr(pytest.mark, one.precision))
-            for family in state.families
-            for one in family.checkpoint
-            if one.has_weights
-        ],
-    )
+    one_for_each_checkpoint(metafunc, "inspected")
 
 
 def test_files_are_sound(inspected: tuple[Family, Checkpoint], quantgate: State) -> None:

@@ -6,10 +6,12 @@ numerics → decode → yardstick           (codes and scales as numbers; what t
 structure, layout, refusals, spreading, blocks, scales, codes, fidelity, configuration, companions, size, unread → inspection
                                         (the checks, and all of them in one report)
 show                                    (the report for people)
+engine                                  (an engine's own loader, asked in a process of its own)
 """
 
 from quantgate.checkpoint.decode import Linear
 from quantgate.checkpoint.encoding import Tensor, bf16, encode
+from quantgate.checkpoint.engine import LIMIT_SECONDS, Engine, as_served, tell, with_engine
 from quantgate.checkpoint.findings import Finding, Severity
 from quantgate.checkpoint.inputs import BEFORE, PLAIN_NORMS
 from quantgate.checkpoint.inspection import inspect_checkpoint
@@ -27,7 +29,9 @@ __all__ = [
     "BEFORE",
     "FP4_MAX",
     "FP8_MAX",
+    "LIMIT_SECONDS",
     "PLAIN_NORMS",
+    "Engine",
     "Finding",
     "Floats",
     "Linear",
@@ -35,6 +39,7 @@ __all__ = [
     "Severity",
     "Source",
     "Tensor",
+    "as_served",
     "bf16",
     "check_linears",
     "encode",
@@ -45,5 +50,7 @@ __all__ = [
     "read_shards",
     "row_blocks",
     "show_report",
+    "tell",
     "to_floats",
+    "with_engine",
 ]
