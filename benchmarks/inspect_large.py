@@ -1,13 +1,15 @@
-"""How fast is `quantgate inspect` on a large checkpoint? `python benchmarks/inspect_large.py --gb 10 [--against]`.
+"""How fast is `quantgate inspect` on a large checkpoint? `python benchmarks/inspect_large.py --gb 10 [--against] [--engine]`.
 
 Writes a sharded NVFP4 checkpoint of Qwen3-32B's layer shapes into a temporary folder (with --against its BF16 original beside
 it, both together of that size), inspects it in a process of its own, and removes it. Prints seconds, MB/s beside `cat` of the
-same files in the same run, with the files in the page cache and put out of it, and the largest resident memory.
+same files in the same run, with the files in the page cache and put out of it, and the largest resident memory. With --engine
+the seconds of each step of vLLM's own loader besides, its imports apart, and the largest memory of its process.
 """
 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -19,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from quantgate.checkpoint import Tensor, bf16, encode, nvfp4
+from quantgate.checkpoint import Engine, Tensor, bf16, encode, nvfp4, tell
 
-HIDDEN, INTERMEDIATE, QUERIES, KEYS = 5120, 17408, 8192, 1024
+HIDDEN, INTERMEDIATE, QUERIES, KEYS, HEAD = 5120, 17408, 8192, 1024, 128
 SHAPES = {
     "self_attn.q_proj": (QUERIES, HIDDEN), "self_attn.k_proj": (KEYS, HIDDEN), "self_attn.v_proj": (KEYS, HIDDEN),
     "self_attn.o_proj": (HIDDEN, QUERIES), "mlp.gate_proj": (INTERMEDIATE, HIDDEN), "mlp.up_proj": (INTERMEDIATE, HIDDEN),
@@ -38,6 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gb", type=float, default=10.0, help="bytes to write, in 10^9")
     parser.add_argument("--against", action="store_true", help="write and compare with the BF16 original too")
+    parser.add_argument("--engine", action="store_true", help="ask vLLM's own loader as well")
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()))
     chosen = parser.parse_args()
     weights = sum(rows * width for rows, width in SHAPES.values())
@@ -59,7 +62,22 @@ def main() -> int:
                 prepare(files)
                 seconds, peak, code = timed(ran)
                 print(f"{name}, files {state}: {seconds:.1f} s, {size / MB / seconds:,.0f} MB/s, peak {peak / 2**20:,.0f} MiB, exit {code}")
+            if chosen.engine:
+                prepare(files)
+                ask(quantized, state)
     return 0
+
+
+def ask(folder: Path, state: str) -> None:
+    """vLLM's own loader on the folder: seconds by step, and the memory of the largest of its processes."""
+    started = time.monotonic()
+    with Engine() as engine:
+        answer = engine.ask(folder)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    seconds, steps = time.monotonic() - started, ", ".join(f"{name} {took:.1f} s" for name, took in answer.seconds.items())
+    told = "; ".join(f"{one.severity}: {one.value}" for one in tell(answer))
+    imports = seconds - sum(answer.seconds.values())
+    print(f"engine, files {state}: {steps}, imports {imports:.1f} s, peak {peak / 2**10:,.0f} MiB: {told}")
 
 
 def _in_a_process_of_its_own(folder: Path, layers: int, *, is_quantized: bool) -> None:
@@ -90,6 +108,9 @@ def write(folder: Path, layers: int, *, is_quantized: bool) -> None:
             for norm in ("input_layernorm", "post_attention_layernorm"):
                 tensors[f"model.layers.{layer}.{norm}.weight"] = bf16(np.ones(HIDDEN, np.float32))
                 repeats[f"model.layers.{layer}.{norm}.weight"] = 1
+            for norm in ("self_attn.q_norm", "self_attn.k_norm"):
+                tensors[f"model.layers.{layer}.{norm}.weight"] = bf16(np.ones(HEAD, np.float32))
+                repeats[f"model.layers.{layer}.{norm}.weight"] = 1
             for name, (rows, _) in SHAPES.items():
                 for part, tensor in tiles[name].items():
                     full = f"model.layers.{layer}.{name}.{part}"
@@ -101,8 +122,9 @@ def write(folder: Path, layers: int, *, is_quantized: bool) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {"total_size": total}, "weight_map": where}))
     config: dict[str, Any] = {
         "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "num_hidden_layers": layers, "hidden_size": HIDDEN,
-        "vocab_size": VOCABULARY,
-        "tie_word_embeddings": True,
+        "vocab_size": VOCABULARY, "tie_word_embeddings": True, "intermediate_size": INTERMEDIATE, "head_dim": HEAD,
+        "num_attention_heads": QUERIES // HEAD, "num_key_value_heads": KEYS // HEAD, "max_position_embeddings": 40_960,
+        "rms_norm_eps": 1e-6, "rope_theta": 1_000_000, "hidden_act": "silu", "dtype": "bfloat16",
     }  # fmt: skip
     if is_quantized:
         weights = {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}

@@ -1,4 +1,4 @@
-"""Is this checkpoint what it claims to be? Everything that files alone can tell: no engine, no GPU, no torch.
+"""Is this checkpoint what it claims to be? Everything that files alone can tell; and, in a process of its own, an engine's loader.
 
 storage → shards                        (bytes of named tensors, block by block; the folder's shards against its index)
 schemes, matching → plan → dialects, integer_dialects → source   (what the configuration promises of which module)

@@ -1,11 +1,13 @@
 """`quantgate inspect`: what it prints, and its exit codes."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from quantgate.cli import main
+from tests_fixtures.doubles import fake_engine
 from tests_fixtures.doubles.made_checkpoints import change, make_pair
 
 
@@ -25,3 +27,26 @@ def test_exit_codes_and_one_json_document(tmp_path: Path, capsys: pytest.Capture
     assert main(["inspect", str(tmp_path / "nowhere"), "--json"]) == 2
     told = capsys.readouterr()
     assert (told.out, told.err.count("\n")) == ("", 1)
+
+
+def test_another_pythons_engine_is_asked_and_its_refusal_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, _ = make_pair(tmp_path, "nvfp4", layers=1)
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} {fake_engine.__file__}\n", encoding="utf-8")
+    python.chmod(0o755)
+    told = {"vllm": "0.99.0", "stage": "done", "parameters": 5}
+    (folder / "engine.json").write_text(json.dumps({"answer": told}), encoding="utf-8")
+    assert main(["inspect", str(folder), "--engine-python", str(python)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "note: all files: all 5 parameters written: vLLM 0.99.0 reads this checkpoint: names, dtypes and shapes are what it wants",
+        "pass: 1 note",
+    ]
+    (folder / "engine.json").write_text(json.dumps({"answer": told | {"unwritten": ["lm_head.weight"]}}), encoding="utf-8")
+    assert main(["inspect", str(folder), "--engine", "--engine-python", str(python), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert [(one["check"], one["where"]) for one in report["findings"]] == [("engine-unwritten", "lm_head.weight")]
+    (folder / "engine.json").write_text(json.dumps({"answer": told, "seconds": 60}), encoding="utf-8")
+    assert main(["inspect", str(folder), "--engine-python", str(python), "--engine-limit", "1"]) == 0
+    assert "cannot be asked here: while it was at done, it took longer than 1 s" in capsys.readouterr().out
+    assert main(["inspect", str(folder), "--engine-python", str(tmp_path / "nowhere")]) == 2
+    assert "cannot be started" in capsys.readouterr().err
