@@ -69,7 +69,7 @@ class Engine:
         if ended := self._wait(process, json.dumps(request).encode() + b"\n"):
             self._kill()
         known = msgspec.json.decode(file.read_bytes(), type=Answer) if file.is_file() else Answer()
-        if not known.vllm and known.error is not None and known.error.kind == "ModuleNotFoundError":
+        if known.error is not None and known.error.text == "No module named 'vllm'":
             raise ConfigurationError(f"{self.python or sys.executable} cannot import vLLM ({known.error.text}); name a Python that has it")
         return msgspec.structs.replace(known, ended=ended)
 
