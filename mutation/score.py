@@ -190,7 +190,7 @@ def _under(measured: Measurement, suite_fingerprint: str) -> Measurement:
 
 def finding(measured: Measurement, judged: Verdict) -> Finding:
     """One line of a row."""
-    test = judged.aspect or ("text" if isinstance(measured, TextLoss) else "answers")
+    test: str = judged.aspect or ("text" if isinstance(measured, TextLoss) else "answers")
     if judged.against == "own" and measured.precision != REFERENCE_PRECISION:
         test += " drift"
     return Finding(test, judged.verdict, judged.reason, judged.drop, judged.tolerance, judged.n)

@@ -17,7 +17,7 @@ ENOUGH_CLUSTERS = 15
 promises with fewer, too, yet there hardly anything passes, and where clusters change as no answer foretold more would pass wrongly."""
 PRIOR_CLUSTERS = 30
 """What the correlation of the answers weighs in `design_effect`, in clusters with a flip. By the same enumeration, of 50 clusters of 20
-with 60 % of them whole, 4.6 % pass after a loss of the tolerance with 15, 3.0 % with 20 and 1.3 % with 30; the unharmed hardly differ."""
+with 60 % of them whole and 1 % of discordance, 4.6 % pass after a loss of the tolerance with 15, 3.0 % with 20 and 1.3 % with 30."""
 
 SPARSE = 0.10
 """Share of the items that changed below which a mean of scores is no normal one: see `clustered_score_interval`."""
