@@ -7,6 +7,7 @@ import pytest
 
 from fixtures.parametrization import one_for_each_checkpoint
 from fixtures.state import State
+from fixtures.unexpected import repeat
 from quantgate.checkpoint import Engine, as_served, tell
 from quantgate.registry import Checkpoint, Family, local_folder
 
@@ -28,9 +29,7 @@ def test_engine_reads_it(loaded: tuple[Family, Checkpoint], engine: Engine, quan
     if quantgate.pool.is_attached:  # a server that runs has read it already, whatever its version is
         return
     found = tell(engine.ask(local_folder(checkpoint), as_served(checkpoint.serve), checkpoint.serve.env))
-    for one in found:
-        if one.severity != "error":
-            print(f"{checkpoint}: {one.severity}: {one.where}: {one.value}: {one.meaning}")
+    repeat(quantgate.publish, checkpoint, found)
     errors = [f"{one.where}: {one.value}: {one.meaning}" for one in found if one.severity == "error"]
     if errors:
         quantgate.unsound.setdefault(str(checkpoint), errors[0])  # which fails what needs a server of it at once

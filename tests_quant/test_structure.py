@@ -4,6 +4,7 @@ import pytest
 
 from fixtures.parametrization import one_for_each_checkpoint
 from fixtures.state import State
+from fixtures.unexpected import repeat
 from quantgate.checkpoint import inspect_checkpoint
 from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, local_folder
 
@@ -17,6 +18,7 @@ def test_files_are_sound(inspected: tuple[Family, Checkpoint], quantgate: State)
     original = family.reference()
     base = local_folder(original) if original is not None and checkpoint.precision != REFERENCE_PRECISION else None
     report = inspect_checkpoint(local_folder(checkpoint), base, checkpoint.serve.tensor_parallel)
+    repeat(quantgate.publish, checkpoint, report.findings)
     errors = [f"{one.where}: {one.value}: {one.meaning}" for one in report.of("error")]
     if errors:
         quantgate.unsound[str(checkpoint)] = errors[0]  # which fails what needs a server of it at once
