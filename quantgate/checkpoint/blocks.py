@@ -29,7 +29,7 @@ def check_mxfp4_blocks(source: Source) -> Iterator[Finding]:
         yield Finding(
             severity="note", area="structure", check="not-looked-inside", where=min(found),
             value=f"{percent(share)} of the weights are experts in mxfp4",
-            meaning="their shapes and scales were checked, their codes were not; vLLM decides", badness=share,
+            meaning="their shapes and scales were checked, of their codes only that they are not all 0; vLLM decides", badness=share,
         )  # fmt: skip
     for name in sorted(found):
         stem, is_codes = (name.removesuffix(BLOCKS), True) if name.endswith(BLOCKS) else (name.removesuffix(SCALES), False)

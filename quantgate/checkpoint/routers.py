@@ -23,6 +23,9 @@ PLAIN = (
 )  # fmt: skip
 """model_type of classes whose `GateLinear` has no quant_config."""
 
+OF_DEEPSEEK_V4 = "moe_quant_algo"
+"""A key that vLLM's DeepSeek-V4 alone reads (models/deepseek_v4/quant_config.py); its router is plain."""
+
 
 class Left(NamedTuple):
     is_damage: bool
@@ -66,7 +69,10 @@ def check_quantized(source: Source, module: str, label: str) -> Iterator[Finding
 
 
 def _is_quantized_by_class(source: Source, module: str) -> bool:
-    return _model(source) in QUANTIZING and module.rpartition(".")[2] not in PLAIN_EVERYWHERE
+    if _model(source) not in QUANTIZING or module.rpartition(".")[2] in PLAIN_EVERYWHERE:
+        return False
+    raw = source.config.get("quantization_config")
+    return not (isinstance(raw, dict) and raw.get(OF_DEEPSEEK_V4))
 
 
 def _model(source: Source) -> str:

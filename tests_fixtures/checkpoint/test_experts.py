@@ -35,6 +35,7 @@ def test_experts_in_one_tensor_are_no_other_tensor_than_the_base_s(fused: tuple[
     folder, base = fused
     assert seen(folder) == {}
     assert seen(folder, base) == {}
+    assert "not-looked-inside" not in {one.check for one in inspect_checkpoint(folder).findings}
 
 
 def put(end: str, value: float, where: tuple[int, ...]) -> Edit:
@@ -161,3 +162,11 @@ def test_a_router_of_a_vision_model_s_text_is_known_by_the_text_s_type(tmp_path:
     folder = routed(tmp_path, "qwen3_moe", ignored=False, is_quantized=False)
     configure(folder, lambda raw: raw.update(model_type="qwen3_vl_moe", text_config={"model_type": "qwen3_vl_moe_text"}))
     assert seen(folder) == {"not-quantized": "error"}
+
+
+def test_a_router_of_deepseek_v4_s_form_is_plain_under_any_model_s_name(tmp_path: Path) -> None:
+    folder = routed(tmp_path, "qwen3_moe", ignored=False, is_quantized=False)
+    blocks = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [32, 32], "ignored_layers": ["lm_head"]}
+    configure(folder, lambda raw: raw.update(quantization_config=blocks | {"moe_quant_algo": "NVFP4"}))
+    plain = {one.where for one in inspect_checkpoint(folder).findings if (one.check, one.severity) == ("not-quantized", "note")}
+    assert plain == {"model.layers.0.mlp.gate"}
