@@ -50,6 +50,10 @@ def is_other_model(source: Source, base: Source) -> Finding | None:
     return _finding("error", "other-model", "config.json", told, meaning)
 
 
+HALVES = {"float16", "bfloat16"}
+IN_HALF = "the engine computes in the other: usual for GPTQ and AWQ; where activations pass 65,504 float16 overflows"
+
+
 def check_configuration(source: Source, base: Source) -> Iterator[Finding]:
     yield from _rotary(source, base)
     now, before = _meaning(source.config), _meaning(base.config)
@@ -70,6 +74,8 @@ def check_configuration(source: Source, base: Source) -> Iterator[Finding]:
                 filled = key in FILLED_IN and old is None  # a key that newer versions write out
                 meaning = "one of the two leaves it to the library's default, which versions change"
                 yield _finding("note" if filled else "warning", f"config-{key}", "config.json", value, meaning)
+            elif {new, old} == HALVES:
+                yield _finding("warning", "config-dtype", "config.json", value, IN_HALF)
             else:
                 meaning = MEANINGS.get(key, "another model than the base: a key lost or changed on the way")
                 yield _finding("error", f"config-{key}", "config.json", value, meaning)

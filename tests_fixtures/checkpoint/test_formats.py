@@ -153,3 +153,11 @@ def test_a_dtype_that_only_we_do_not_read_is_no_fault(dtype: str, severity: str,
     change(folder, lambda t: t.update({"a.weight": (dtype, np.ones(4, np.uint8))}))
     check = "not-looked-inside" if severity == "note" else "dtype-unknown"
     assert found(folder, severity=severity)[check].where == "a.weight"
+
+
+def test_weights_in_the_other_half_precision_are_a_warning(tmp_path: Path) -> None:
+    folder, base = make_pair(tmp_path, "nvfp4", layers=2)
+    configure(folder, lambda raw: raw.update(dtype="float16"))
+    configure(base, lambda raw: raw.update(dtype="bfloat16"))
+    assert found(folder, base, "error") == {}
+    assert found(folder, base, "warning")["config-dtype"].value == "dtype of the weights float16, the base's bfloat16"
