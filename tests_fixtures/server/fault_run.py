@@ -75,14 +75,14 @@ HERE = pathlib.Path(__file__).parent
 
 @pytest.mark.server
 def test_load(server, question_suite, case, monkeypatch):
-    grade = answers.grade
+    got = answers.Got
 
     def first(*arguments):  # an answer has come, and the next ones are under way
-        monkeypatch.setattr(answers, "grade", grade)
+        monkeypatch.setattr(answers, "Got", got)
         (HERE / f"ready-{case.checkpoint.name}").write_text(f"{os.getpid()} {server.pid} {server.watchdog_pid}")
-        return grade(*arguments)
+        return got(*arguments)
 
-    monkeypatch.setattr(answers, "grade", first)
+    monkeypatch.setattr(answers, "Got", first)
     while not (HERE / "enough").exists():
         measure_answers(server, question_suite)
     assert not (HERE / "fail").exists(), "as was asked"
