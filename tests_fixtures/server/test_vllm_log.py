@@ -81,6 +81,9 @@ CAUSES = {
         "Please pass the argument `trust_remote_code=True` to allow custom code to be run."
     ): "code from the checkpoint",
     validation("The quantization method modelopt is not supported for the current GPU. Minimum capability: 89.", "VllmConfig"): "no kernel",
+    validation(
+        "torch.float32 is not supported for quantization method auto_gptq. Supported dtypes: [torch.float16, torch.bfloat16]", "VllmConfig"
+    ): "a precision of the arithmetic",
     validation("Expecting value: line 1 column 4993 (char 4992)", "VllmConfig"): "a damaged file",
 }
 WRITTEN = {
@@ -115,6 +118,12 @@ def test_what_only_follows_is_no_cause(text: str) -> None:
     found = vllm_log.cause(written(TRACEBACK + text, "") + written(TRACEBACK + "KeyError: 'layers.9.weight'", ENGINE))
     assert found is not None
     assert (found.kind, str(found)) == ("", "KeyError: 'layers.9.weight'")
+
+
+def test_what_the_engine_dumps_of_its_input_is_no_part_of_an_exception() -> None:
+    dumped = "Dumping input data for V1 LLM engine (v0.32.0) with config: model='/models/x', trust_remote_code=False"
+    log = written(f"{TRACEBACK}RuntimeError: Unsupported CPU attention configuration: head_dim=16 isa=2\n\n{dumped}", ENGINE)
+    assert str(vllm_log.cause(log)) == "RuntimeError: Unsupported CPU attention configuration: head_dim=16 isa=2"
 
 
 def test_a_remedy_is_preferred_to_the_first_exception() -> None:
