@@ -13,7 +13,11 @@ from quantgate.registry import MANIFEST, read_manifest
 SLOW = ("tokenizer.model", "vocab.json", "merges.txt", "vocab.txt", "tekken.json", "tiktoken.model", "qwen.tiktoken")
 """What tokenizers consist of that have no tokenizer.json."""
 END_TOKENS = ("eos_token_id", "bos_token_id", "pad_token_id")
-ABOUT_THE_FILE = ("transformers_version", "_from_model_config")
+ABOUT_THE_FILE = (
+    "transformers_version", "_from_model_config", "use_cache", "output_attentions", "output_hidden_states", "output_scores",
+    "output_logits", "return_dict", "return_dict_in_generate", "cache_implementation", "trust_remote_code",
+)  # fmt: skip
+"""Keys of generation_config.json that change nothing of what a server answers."""
 DEFAULTS = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 1.0, "num_beams": 1, "min_p": None}
 """transformers' own, which a file may spell out or leave out."""
 UNLIMITED = 1e9

@@ -51,6 +51,7 @@ SAME: dict[str, tuple[str, Callable[[Raw], object]]] = {
     ),
     "no limit": ("tokenizer_config.json", lambda raw: raw.update(model_max_length=10**30) if "model_max_length" not in raw else None),
     "one end token as a list": ("generation_config.json", lambda raw: raw.update(eos_token_id=[4])),
+    "how a library returns": ("generation_config.json", lambda raw: raw.update(use_cache=True, output_attentions=False)),
     "defaults spelt out": ("generation_config.json", lambda raw: raw.update(do_sample=False, temperature=1.0)),
     "angles under the new name": (
         "config.json",
