@@ -31,7 +31,8 @@ def since_approval(measured: Measurement, baseline: Measurement) -> list[str]:
     if now.kernels != before.kernels:
         found.append(f"kernels went from {', '.join(before.kernels) or 'none named'} to {', '.join(now.kernels) or 'none named'}")
     found = [one for one in found if one]
-    if found and now.checkpoint_fingerprint == before.checkpoint_fingerprint and now.checkpoint_fingerprint not in UNKNOWN:
+    engine = [one for one in found if not one.startswith("device name ")]
+    if engine and now.checkpoint_fingerprint == before.checkpoint_fingerprint and now.checkpoint_fingerprint not in UNKNOWN:
         found.append("the weights are the same: what changed is the engine, not the checkpoint")
     return found
 

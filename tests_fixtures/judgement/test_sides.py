@@ -28,6 +28,8 @@ def test_the_same_weights_under_another_kernel_are_the_engine_s_doing() -> None:
         "kernels went from A to B",
         "the weights are the same: what changed is the engine, not the checkpoint",
     ]
+    # Another device of the class is no other engine.
+    assert since_approval(with_provenance(before, device_name="CPU Y"), before) == ["device name went from CPU to CPU Y"]
 
 
 def test_two_checkpoints_as_they_should_be_need_no_word() -> None:
