@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from quantgate.cli.codes import FAILED, GOOD
+from quantgate.errors import ConfigurationError
 
 ENGINE_SECONDS = 300.0
 
@@ -40,6 +41,10 @@ def _inspect(options: argparse.Namespace) -> int:
     from quantgate.checkpoint import Engine, inspect_checkpoint, with_engine
     from quantgate.registry import locate
 
+    if options.tp is not None and options.tp < 1:
+        raise ConfigurationError(f"--tp={options.tp}: give the number of devices, 1 or more")
+    if not options.engine_limit > 0:
+        raise ConfigurationError(f"--engine-limit={options.engine_limit:g}: give seconds above 0")
     folder = locate(options.checkpoint, options.revision)
     report = inspect_checkpoint(folder, locate(options.against) if options.against else None, options.tp)
     if options.engine or options.engine_python is not None:

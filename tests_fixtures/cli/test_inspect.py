@@ -50,3 +50,13 @@ def test_another_pythons_engine_is_asked_and_its_refusal_fails(tmp_path: Path, c
     assert "cannot be asked here: while it was at done, it took longer than 1 s" in capsys.readouterr().out
     assert main(["inspect", str(folder), "--engine-python", str(tmp_path / "nowhere")]) == 2
     assert "cannot be started" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("--tp=0", "--tp=0: give the number of devices, 1 or more"), ("--engine-limit=-1", "--engine-limit=-1: give seconds above 0")],
+)
+def test_a_number_that_is_none_is_one_sentence(option: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, _ = make_pair(tmp_path, "nvfp4", layers=1)
+    assert main(["inspect", str(folder), option]) == 2
+    assert capsys.readouterr().err == f"quantgate inspect: {said}\n"
