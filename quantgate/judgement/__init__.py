@@ -2,6 +2,7 @@
 
 from quantgate.judgement.admissible import unfit_to_approve
 from quantgate.judgement.answers import blind, judge_answers, judge_answers_unpaired
+from quantgate.judgement.beforehand import has_no_verdict, missing_tolerances
 from quantgate.judgement.comparison import compare, judge_pair, read_record
 from quantgate.judgement.foresight import unable_to_see
 from quantgate.judgement.judge import Case, Judge
@@ -32,6 +33,7 @@ __all__ = [
     "extension_table",
     "figure",
     "figure_parts",
+    "has_no_verdict",
     "judge_answers",
     "judge_answers_unpaired",
     "judge_decode_tps",
@@ -40,6 +42,7 @@ __all__ = [
     "judge_text",
     "loss",
     "malformed",
+    "missing_tolerances",
     "proven_table",
     "read_record",
     "sentence",

@@ -6,13 +6,11 @@ import msgspec
 
 from quantgate.errors import ConfigurationError, MeasurementError
 from quantgate.judgement.rule import Bearing, Bears, Evidence, Others, decide, error
+from quantgate.judgement.tolerances import filled
 from quantgate.judgement.weigh import weigh, weigh_beside
 from quantgate.judgement.wellformed import malformed
 from quantgate.records import VERDICT, Measurement, Throughput, Verdict, read_measurement
 from quantgate.registry import Registry, Tolerance, refuse_senseless
-
-DEFAULT = Tolerance(accuracy_points=2.0, perplexity_ratio=1.05, decode_tps_ratio=0.95)
-"""Where neither the caller nor models.toml says anything; the divergence is a gate only where somebody says so."""
 
 
 def compare(
@@ -20,16 +18,15 @@ def compare(
 ) -> list[Verdict]:
     """One verdict for each suite of the candidate, Holm-corrected over the suites of its checkpoint; behind it what is asked besides.
 
-    Two files, or two folders whose records pair by suite; tolerances as `stated`, then from models.toml, then the default. Each pair is
-    weighed once. Raises ConfigurationError where there is nothing to compare or a tolerance is none, MeasurementError where a file is
-    no record.
+    Two files, or two folders whose records pair by suite; tolerances as `stated`, then from models.toml, then, where that has
+    no such family, the default, which the line says. Each pair is weighed once. Raises ConfigurationError where there is nothing to
+    compare or a tolerance is missing or none, MeasurementError where a file is no record.
     """
     weighed = []
     for base, now in _pairs(baseline, candidate):
-        limits = _filled(stated, _from_models(registry, now))
-        refuse_senseless(limits, "tolerance")
-        own = _is_own(base, now)
-        weighed.append((_weigh(base, now, limits, unpaired=unpaired), None if unpaired else weigh_beside(now, base, limits, own=own)))
+        limits, note = _limits(stated, registry, base, now)
+        beside = None if unpaired else weigh_beside(now, base, limits, own=_is_own(base, now))
+        weighed.append((_weigh(base, now, limits, note, unpaired=unpaired), beside))
     verdicts = []
     for place, (evidence, beside) in enumerate(weighed):
         found = [one for other, (one, _) in enumerate(weighed) if other != place and _whose(one) == _whose(evidence) and not one.is_idle]
@@ -49,10 +46,16 @@ def _whose(evidence: Evidence) -> tuple[str, str]:
     return evidence.measured.family, evidence.measured.checkpoint
 
 
-def _weigh(base: Measurement, now: Measurement, limits: Tolerance, *, unpaired: bool) -> Evidence:
+def _limits(stated: Tolerance, registry: Registry | None, base: Measurement, now: Measurement) -> tuple[Tolerance, str | None]:
+    limits, note = filled(stated, registry, now, own=_is_own(base, now))
+    refuse_senseless(limits, "tolerance")
+    return limits, note
+
+
+def _weigh(base: Measurement, now: Measurement, limits: Tolerance, note: str | None, *, unpaired: bool) -> Evidence:
     found = weigh(now, base, limits, own=_is_own(base, now), unpaired=unpaired)
-    if now == base:
-        found = msgspec.structs.replace(found, notes=["both sides are one and the same record", *found.notes])
+    same = "both sides are one and the same record" if now == base else None
+    found = msgspec.structs.replace(found, notes=[note, same, *found.notes])
     if isinstance(now, Throughput) and now.provenance.device_class == "cpu" and found.estimate is not None:
         unjudged = "on a CPU absolute speed is not judged: two runs of one checkpoint differ by more than its tolerance"
         return msgspec.structs.replace(found, bearings=[Bearing(Bears.DECIDES_NOTHING, unjudged)])
@@ -69,27 +72,8 @@ def _new(baseline: Path, candidate: Path) -> list[Path]:
 
 def judge_pair(base: Measurement, now: Measurement, stated: Tolerance, *, unpaired: bool = False) -> Verdict:
     """The verdict on `now` against `base`, alone; what `stated` leaves open is the default."""
-    limits = _filled(stated, Tolerance())
-    refuse_senseless(limits, "tolerance")
-    return decide(_weigh(base, now, limits, unpaired=unpaired))
-
-
-def _filled(stated: Tolerance, other: Tolerance) -> Tolerance:
-    """What is stated, filled up from `other`, then from the defaults."""
-    found = DEFAULT
-    for one in (other, stated):
-        said = {name: getattr(one, name) for name in Tolerance.__struct_fields__ if getattr(one, name) not in (None, {})}
-        found = msgspec.structs.replace(found, **said)
-    return found
-
-
-def _from_models(registry: Registry | None, now: Measurement) -> Tolerance:
-    if registry is None:
-        return Tolerance()
-    family = next((one for one in registry.family if one.name == now.family), None)
-    if family is None:
-        return registry.tolerance.get(now.precision, Tolerance())
-    return registry.tolerance_for(family, now.precision)
+    limits, note = _limits(stated, None, base, now)
+    return decide(_weigh(base, now, limits, note, unpaired=unpaired))
 
 
 def _pairs(baseline: Path, candidate: Path) -> list[tuple[Measurement, Measurement]]:

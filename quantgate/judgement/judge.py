@@ -15,7 +15,8 @@ from quantgate.errors import BaselineError, ConfigurationError
 from quantgate.fingerprint import of_checkpoint
 from quantgate.judgement.rule import Evidence, Others, decide, error
 from quantgate.judgement.speed import weigh_speedup
-from quantgate.judgement.weigh import setting_for, weigh, weigh_beside
+from quantgate.judgement.tolerances import require, setting_for
+from quantgate.judgement.weigh import weigh, weigh_beside
 from quantgate.records import Measurement, Throughput, Verdict
 from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, Tolerance, in_cache
 
@@ -34,6 +35,10 @@ class Case(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.checkpoint}:{self.suite}"
+
+    def required_speedup(self, device_class: str) -> float | None:
+        """Over BF16, on this device class; None where none is asked for, and for BF16 itself."""
+        return None if self.checkpoint.precision == REFERENCE_PRECISION else self.tolerance.speedup_over_bf16.get(device_class)
 
     @property
     def needs(self) -> set[str]:
@@ -64,13 +69,15 @@ def weights_here(checkpoint: Checkpoint) -> str | None:
 
 class Judge(msgspec.Struct, frozen=True):
     """Finds the baselines of a case and judges; `p_values` collects those of the checkpoint's suites, for Holm; `weights_of` gives the
-    fingerprint of a checkpoint's weights; `loads` are the suites of speed."""
+    fingerprint of a checkpoint's weights; `loads` are the suites of speed; `options` are those of this run that a command for another
+    one has to repeat."""
 
     case: Case
     approved: Approved
     p_values: dict[str, dict[str, float]]
     weights_of: Callable[[Checkpoint], str | None] = weights_here
     loads: frozenset[str] = frozenset()
+    options: tuple[str, ...] = ()
 
     def of_another(self, measured: Measurement) -> str | None:
         """Why a measurement is not this case's, or None."""
@@ -119,7 +126,7 @@ class Judge(msgspec.Struct, frozen=True):
         self, measured: Measurement, against: Measurement, tolerance: Tolerance, precision: str, question: str, *, own: bool
     ) -> list[Verdict | str]:
         """The verdict on the suite, and on the length of its answers where that is asked; against its own approval both ways."""
-        _stated(tolerance, measured, precision)
+        require(tolerance, measured.family, precision, setting_for(measured))
         evidence = weigh(measured, against, tolerance, own=own)
         length = None if own and measured.precision != REFERENCE_PRECISION else weigh_beside(measured, against, tolerance, own=own)
         return [self._decided(evidence, question), *([] if length is None else [self._beside(length, question)])]
@@ -145,10 +152,7 @@ class Judge(msgspec.Struct, frozen=True):
         return max(1, len(self.case.family.suites) - (0 if speed else loads))
 
     def _required_speedup(self, measured: Measurement) -> float | None:
-        """Over BF16, on this device class; None where none is asked for, and for BF16 itself."""
-        if self.case.checkpoint.precision == REFERENCE_PRECISION:
-            return None
-        return self.case.tolerance.speedup_over_bf16.get(measured.provenance.device_class)
+        return self.case.required_speedup(measured.provenance.device_class)
 
     def _speed(self, measured: Throughput) -> list[Verdict | str]:
         if (required := self._required_speedup(measured)) is not None:
@@ -167,7 +171,7 @@ class Judge(msgspec.Struct, frozen=True):
         if not isinstance(own, Throughput):
             return [f"{shown}; no approved measurement of its own on {device_class} yet"]
         tolerance = self.case.tolerance
-        _stated(tolerance, measured, self.case.checkpoint.precision)
+        require(tolerance, measured.family, self.case.checkpoint.precision, setting_for(measured))
         ttft = weigh_beside(measured, own, tolerance)
         return [
             self._decided(weigh(measured, own, tolerance, own=True), question),
@@ -183,7 +187,8 @@ class Judge(msgspec.Struct, frozen=True):
         before = against.provenance.checkpoint_fingerprint
         if now is None or now == before:
             return None
-        return f"the BF16 baseline was measured on other weights ({before or 'unknown'}) than {reference} has ({now}): approve a new one"
+        weights = f"on other weights ({before or 'unknown'}) than {reference} has ({now})"
+        return f"the BF16 baseline was measured {weights}: approve a new one: {self._approving(against)} --reason=…"
 
     def _bf16_baseline(self, measured: Measurement) -> Measurement:
         reference = self.case.family.reference()
@@ -198,16 +203,11 @@ class Judge(msgspec.Struct, frozen=True):
             others = (self.approved.load(other, *name) for other in self.approved.device_classes())
             found = next((other for other in others if other is not None), None)
         if found is None:
-            option = "cpu" if device_class == "cpu" else "auto"
-            raise BaselineError(
-                f"no approved BF16 baseline for {'/'.join(name)}; "
-                f"measure and approve one: pytest -m bf16 --gpu={option} --family={name[0]} --snapshot-update"
-            )
+            raise BaselineError(f"no approved BF16 baseline for {'/'.join(name)}; measure and approve one: {self._approving(measured)}")
         return found
 
-
-def _stated(tolerance: Tolerance, measured: Measurement, precision: str) -> None:
-    """Raises ConfigurationError where the one tolerance that this measurement is judged by is not stated."""
-    setting = setting_for(measured)
-    if getattr(tolerance, setting) is None:
-        raise ConfigurationError(f"models.toml states no {setting} for {precision}; set [tolerance] or the family's own")
+    def _approving(self, measured: Measurement) -> str:
+        """The command that measures and approves BF16 where this run has looked for it."""
+        gpu = "cpu" if measured.provenance.device_class == "cpu" else "auto"
+        device = [] if any(one.startswith("--gpu=") for one in self.options) else [f"--gpu={gpu}"]
+        return " ".join(["pytest", "-m", "bf16", *device, f"--family={self.case.family.name}", *self.options, "--snapshot-update"])

@@ -1,4 +1,4 @@
-"""Which kind of evidence a measurement gives against a baseline, and which tolerance that is judged by: for pytest and `compare` alike."""
+"""Which kind of evidence a measurement gives against a baseline: for pytest and `compare` alike."""
 
 import msgspec
 
@@ -7,17 +7,11 @@ from quantgate.judgement.length import weigh_length
 from quantgate.judgement.rule import Evidence
 from quantgate.judgement.speed import weigh_decode_tps, weigh_ttft
 from quantgate.judgement.text import weigh_text
+from quantgate.judgement.tolerances import setting_for
 from quantgate.records import Answers, Measurement, TextLoss, Throughput
 from quantgate.registry import Tolerance
 
 CPU = "cpu"
-
-
-def setting_for(measured: Measurement) -> str:
-    """The tolerance's setting that a measurement of this kind is judged by."""
-    if isinstance(measured, TextLoss):
-        return "perplexity_ratio"
-    return "accuracy_points" if isinstance(measured, Answers) else "decode_tps_ratio"
 
 
 def weigh(measured: Measurement, baseline: Measurement, tolerance: Tolerance, *, own: bool = False, unpaired: bool = False) -> Evidence:
