@@ -3,16 +3,14 @@
 from quantgate.devices.choice import select
 from quantgate.devices.health import look_at_health
 from quantgate.devices.listing import show_devices
-from quantgate.devices.locks import POLL_SECONDS, Held, lock_devices
+from quantgate.devices.locks import lock_devices
 from quantgate.devices.memory import SLACK_GIB, MemoryBefore, is_free_and_shared, used_gib
 from quantgate.devices.nvml import Device
 from quantgate.devices.slots import Slot, cores_of, cpu, visible
 
 __all__ = [
-    "POLL_SECONDS",
     "SLACK_GIB",
     "Device",
-    "Held",
     "MemoryBefore",
     "Slot",
     "cores_of",

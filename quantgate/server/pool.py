@@ -22,7 +22,8 @@ class Pool:
     """Servers by checkpoint.
 
     `report` takes lines for the summary, `warn` those of vLLM's warnings there, once each, `now` what is going on ("": nothing any
-    more); `keep_open` are the slot's locks; `workers`: where the workers of this run note their boots for one another, if it has workers.
+    more); `keep_open` are locks that a server's watchdog is to hold on to; `workers`: where the workers of this run note their boots for
+    one another, if it has workers.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Pool:
         self._noted = Boots(workers)
         self._warned: set[str] = set()
         self.boots: Counter[str] = Counter()
-        self._keep_open, self._endpoint = keep_open, endpoint
+        self.keep_open, self._endpoint = tuple(keep_open), endpoint
         self._servers: dict[str, Server] = {}
         self._attached: dict[str, Endpoint] = {}
         self.endings: dict[str, str | None] = {}
@@ -130,7 +131,7 @@ class Pool:
             slot = self.slot.first(checkpoint.serve.tensor_parallel)
             self._noted.begin(key)
             try:
-                self._servers[key] = Server(checkpoint, local_folder(checkpoint), slot, log, keep_open=self._keep_open)
+                self._servers[key] = Server(checkpoint, local_folder(checkpoint), slot, log, keep_open=self.keep_open)
             finally:
                 if key not in self._servers:
                     self._noted.end(key)
