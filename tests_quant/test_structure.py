@@ -17,7 +17,13 @@ def test_files_are_sound(inspected: tuple[Family, Checkpoint], quantgate: State)
     family, checkpoint = inspected
     original = family.reference()
     base = local_folder(original) if original is not None and checkpoint.precision != REFERENCE_PRECISION else None
-    report = inspect_checkpoint(local_folder(checkpoint), base, checkpoint.serve.tensor_parallel)
+    report = inspect_checkpoint(
+        local_folder(checkpoint),
+        base,
+        checkpoint.serve.tensor_parallel,
+        declared=checkpoint.precision,
+        serve_args=checkpoint.serve.args,
+    )
     repeat(quantgate.publish, checkpoint, report.findings)
     errors = [f"{one.where}: {one.value}: {one.meaning}" for one in report.of("error")]
     if errors:

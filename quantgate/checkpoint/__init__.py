@@ -17,6 +17,7 @@ from quantgate.checkpoint.inputs import BEFORE, PLAIN_NORMS
 from quantgate.checkpoint.inspection import inspect_checkpoint
 from quantgate.checkpoint.numerics import FP4_MAX, FP8_MAX, Floats, to_floats
 from quantgate.checkpoint.plan import is_linear
+from quantgate.checkpoint.precision import UNKNOWN, precisions_of
 from quantgate.checkpoint.report import Report
 from quantgate.checkpoint.schemes import nvfp4
 from quantgate.checkpoint.shards import read_shards
@@ -31,6 +32,7 @@ __all__ = [
     "FP8_MAX",
     "LIMIT_SECONDS",
     "PLAIN_NORMS",
+    "UNKNOWN",
     "Engine",
     "Finding",
     "Floats",
@@ -47,6 +49,7 @@ __all__ = [
     "is_linear",
     "nvfp4",
     "open_source",
+    "precisions_of",
     "read_shards",
     "row_blocks",
     "show_report",

@@ -19,6 +19,7 @@ from quantgate.checkpoint.findings import Finding, grouped
 from quantgate.checkpoint.inputs import check_experts_apart, check_fused, check_inputs, check_layers_alike
 from quantgate.checkpoint.layout import check_against_names, check_layout
 from quantgate.checkpoint.plain import check_plain
+from quantgate.checkpoint.precision import check_declared
 from quantgate.checkpoint.refusals import check_blocks, check_refusals
 from quantgate.checkpoint.report import Report
 from quantgate.checkpoint.scales import ScaleSummary, check_scales
@@ -45,8 +46,16 @@ class Looked(NamedTuple):
     findings: list[Finding]
 
 
-def inspect_checkpoint(folder: Path, base: Path | None = None, tensor_parallel: int | None = None) -> Report:
-    """`tensor_parallel`: over how many devices it is to be spread, if that is known.
+def inspect_checkpoint(
+    folder: Path,
+    base: Path | None = None,
+    tensor_parallel: int | None = None,
+    *,
+    declared: str | None = None,
+    serve_args: Sequence[str] = (),
+) -> Report:
+    """`tensor_parallel`: over how many devices it is to be spread; `declared`: the precision that models.toml says it has, `serve_args`:
+    the engine's arguments there; each where it is known.
 
     Raises ConfigurationError where there is nothing to inspect, or `base` is no whole BF16 checkpoint.
     """
@@ -59,6 +68,7 @@ def inspect_checkpoint(folder: Path, base: Path | None = None, tensor_parallel: 
     elif original is not None:
         findings += [*check_configuration(source, original), *check_against_names(source, original)]
     findings += [
+        *check_declared(source, declared, serve_args),
         *check_own_file(source),
         *check_refusals(source),
         *check_layout(source),
