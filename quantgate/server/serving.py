@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 60.0
 DYING_SECONDS = 2.0
 POLL_SECONDS = 0.1
+PROBE_IDS = (1, 2, 3, 4)
+"""Ids and no words: every vocabulary has these, and not every tokenizer has a token for a given word."""
 PROGRESS = ("vllm:generation_tokens_total", "vllm:prompt_tokens_total", "vllm:request_success_total")
 
 
@@ -105,7 +107,7 @@ class Serving(ABC):
         """
         import httpx
 
-        body: dict[str, Any] = {"model": self.model, "prompt": "one two three four", "max_tokens": 1, "temperature": 0}
+        body: dict[str, Any] = {"model": self.model, "prompt": PROBE_IDS, "max_tokens": 1, "temperature": 0}
         if self.checkpoint.has_weights:
             body["prompt_logprobs"] = 0
         answer = client.post("/v1/completions", json=body)

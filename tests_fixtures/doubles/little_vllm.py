@@ -15,7 +15,7 @@ class LittleVllm:
     """`models`: (id, root); `key`: what it asks for; `made`: tokens so far, one more at every look if it `moves`.
 
     `answers`: path → (status, body) instead of its own, status 0 to hang up; if it `hangs`, requests for tokens wait for the
-    end; `seen` counts requests by path.
+    end; `seen` counts requests by path, `asked` has the body of the last one.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class LittleVllm:
         self.hangs, self.released = False, threading.Event()
         self.answers: dict[str, tuple[int, str]] = {}
         self.seen: dict[str, int] = {}
+        self.asked: dict[str, bytes] = {}
         self.url = ""
 
     def answer(self, path: str, key: str | None) -> tuple[int, str]:
@@ -61,7 +62,7 @@ def running(prefix: str = "") -> Iterator[LittleVllm]:
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            little.asked[self.path] = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, body = little.answer(self.path.removeprefix(prefix), self.headers.get("Authorization"))
             if not self.path.startswith(prefix):
                 status, body = 404, "nobody is here"

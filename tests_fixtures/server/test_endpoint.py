@@ -1,5 +1,6 @@
 """A server that somebody else runs: found by any of its checkpoint's names, refused with a sentence, its key never shown."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +153,12 @@ def test_a_checkpoint_full_of_nan_is_refused_at_once(little: LittleVllm) -> None
     little.logprobs = [None]
     with pytest.raises(ServerError, match=r"^small/nvfp4 gives no finite prompt_logprobs; "):
         attach(little)
+
+
+def test_the_first_request_has_ids_and_no_words_so_that_no_tokenizer_can_make_nothing_of_them(little: LittleVllm) -> None:
+    attach(little)
+    asked = json.loads(little.asked["/v1/completions"])
+    assert asked == {"model": "small/nvfp4", "prompt": [1, 2, 3, 4], "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0}
 
 
 def test_of_dummy_weights_no_finite_logprobs_are_asked(little: LittleVllm) -> None:
