@@ -23,6 +23,7 @@ from quantgate.checkpoint.schemes import nvfp4
 from quantgate.checkpoint.shards import read_shards
 from quantgate.checkpoint.show import show_report
 from quantgate.checkpoint.source import Source, open_source
+from quantgate.checkpoint.spreading import why_not_spread
 from quantgate.checkpoint.storage import row_blocks
 from quantgate.checkpoint.structure import check_linears
 
@@ -55,5 +56,6 @@ __all__ = [
     "show_report",
     "tell",
     "to_floats",
+    "why_not_spread",
     "with_engine",
 ]

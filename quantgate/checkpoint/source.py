@@ -76,6 +76,13 @@ def open_source(folder: Path) -> Source:
     )  # fmt: skip
 
 
+def without_weights(folder: Path) -> Source:
+    """What configuration alone tells of a folder that holds no weights. Raises ConfigurationError where there is no config.json."""
+    config = read_json(folder / "config.json")
+    plan, problem = _plan(folder, config)
+    return Source(folder, config, plan, Weights({}), set(), problem, plan.rewrites, plan.iterates)
+
+
 def in_names_of(base: Source, source: Source) -> Source:
     """The base with its modules called as the checkpoint calls them: versions of transformers put other wrappers before them."""
     own = {name.rpartition(".")[0] for name in source.weights.tensors}

@@ -71,7 +71,7 @@ def measure_throughput(server: Serving, bf16: Serving | Throughput | None, suite
 
 @contextlib.contextmanager
 def _warm(server: Serving, suite: LoadSuite, prompts: Prompts) -> Iterator[LoadSession]:
-    load = Load(suite.concurrency, suite.requests, suite.max_tokens, suite.prompt_tokens, seed=SEED)
+    load = Load(suite.concurrency, suite.requests, suite.max_tokens, suite.prompt_tokens, image=suite.image, seed=SEED)
     whom, guard = parse_target(server.base_url, server.model, server.api_key), partial(watched, server)
     # A CPU's server takes every core, ours too: how late we read is recorded, and no reason to have no figure at all.
     with LoadSession(whom, load, prompts, guard, shares_cores=server.slot.is_cpu) as session:

@@ -42,10 +42,12 @@ class QuestionSuite(msgspec.Struct, frozen=True):
         return fingerprint.of([self.questions, self.max_tokens])
 
 
-class LoadSuite(msgspec.Struct, frozen=True):
+class LoadSuite(msgspec.Struct, frozen=True, omit_defaults=True):
     """A load: `requests` chats a round, `concurrency` at once, each of `prompt_tokens` fresh tokens in and `max_tokens` out.
 
-    The prompt's own text has so many, by the tokenizer of the checkpoint; what the chat template adds comes on top.
+    The prompt's own text has so many, by the tokenizer of the checkpoint; what the chat template adds comes on top, and so does what
+    a vision encoder makes of `image`, a fresh picture before each prompt: width and height in pixels. None: no picture, and nothing
+    in the fingerprint.
     """
 
     name: str
@@ -55,6 +57,7 @@ class LoadSuite(msgspec.Struct, frozen=True):
     max_tokens: int
     rounds: int
     warm_up_rounds: int
+    image: tuple[int, int] | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -38,6 +38,18 @@ def decode_256(concurrency: int, requests: int) -> Callable[[Path | None], LoadS
     )
 
 
+def decode_16x256_image(_: Path | None) -> LoadSuite:
+    """As decode-16x256, with a picture of 448x448 pixels before each prompt, which Qwen2.5-VL makes 256 tokens of."""
+    return LoadSuite(
+        "decode-16x256-image", concurrency=16, requests=32, prompt_tokens=128, max_tokens=256, rounds=3, warm_up_rounds=1, image=(448, 448)
+    )
+
+
+def decode_1x16(_: Path | None) -> LoadSuite:
+    """One chat at a time, 128 tokens in and 16 out: for weights that lie in the host's memory, where a token takes seconds."""
+    return LoadSuite("decode-1x16", concurrency=1, requests=1, prompt_tokens=128, max_tokens=16, rounds=3, warm_up_rounds=1)
+
+
 def wikitext2(data: Path | None) -> TextSuite:
     """The first 50 paragraphs of WikiText-2 raw, test split, of at least 64 and at most 900 characters."""
     lines = (str(row["text"]).strip() for row in rows(WIKITEXT2, data, "wikitext2-50"))
@@ -49,7 +61,9 @@ SUITES: dict[str, tuple[type[Suite], Callable[[Path | None], Suite]]] = {
     "reference-text": (TextSuite, reference_text),
     "reference-questions": (QuestionSuite, reference_questions),
     "decode-16x64": (LoadSuite, decode_16x64),
+    "decode-1x16": (LoadSuite, decode_1x16),
     "decode-16x256": (LoadSuite, decode_256(16, 32)),
+    "decode-16x256-image": (LoadSuite, decode_16x256_image),
     "decode-64x256": (LoadSuite, decode_256(64, 128)),
     "decode-256x256": (LoadSuite, decode_256(256, 512)),
     "wikitext2-50": (TextSuite, wikitext2),

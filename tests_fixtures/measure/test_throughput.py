@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from fixtures.shapes import make
-from quantgate import fingerprint, registry
+from quantgate import fingerprint
 from quantgate.devices import Slot, cpu
 from quantgate.errors import MeasurementError, ServerError
 from quantgate.judgement import malformed
@@ -218,17 +218,3 @@ def test_a_32b_shape_in_bf16_is_bound_near_the_step_that_its_weights_alone_take(
     got = memory_bound(config, weights_gib=61.0, copy_gb_s=4300.0, concurrency=16, context=256, decode_tps=830.0)
     assert 16 / got.decode_tps == pytest.approx(0.0151, rel=0.01)
     assert got.percent == pytest.approx(78.4, abs=0.1)
-
-
-def test_the_shape_families_are_what_their_maker_makes() -> None:
-    families = {family.name: family for family in registry.load(ROOT / "models.toml").family if family.name.startswith("shape-")}
-    assert set(families) == {f"shape-{shape}" for shape in make.SHAPES}
-    for shape in make.SHAPES:
-        family = families[f"shape-{shape}"]
-        assert not family.default
-        assert [one.precision for one in family.checkpoint] == list(make.PRECISIONS)
-        for one in family.checkpoint:
-            assert not one.has_weights
-            assert json.loads(Path(one.path, "config.json").read_text(encoding="utf-8")) == make.config(shape, one.precision)
-            assert Path(one.path, "tokenizer.json").resolve() == make.TOKENIZER
-    assert json.loads(make.TOKENIZER.read_text(encoding="utf-8")) == make.tokenizer()
