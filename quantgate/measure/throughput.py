@@ -126,8 +126,9 @@ def _limit(server: Serving, suite: LoadSuite, summary: Summary, health: DeviceHe
     if health is None or server.slot.is_cpu:
         return None
     context = summary.prompt_tps / summary.qps + suite.max_tokens / 2  # a prompt as the server counts it, and half of its answer
+    config = read_json(server.folder / "config.json")
     return memory_bound(
-        read_json(server.folder / "config.json"),
+        config | config.get("text_config", {}),  # a multimodal model's sizes of text may lie inside
         weights_gib=server.weights_gib(),
         copy_gb_s=health.copy_gb_s * len(server.slot.devices),
         concurrency=suite.concurrency,

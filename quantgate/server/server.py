@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import httpx
 
 BOOT_SECONDS = 300.0
-SECONDS_PER_GIB = 10.0  # weights from a slow disk
+SECONDS_PER_GIB = 10.0  # weights from a slow disk, or into pinned memory of the host
 LEAST_GIB_SHOWN = 0.1
 POLL_SECONDS = 0.25
 SIGTERM_EXIT = -15
@@ -102,7 +102,7 @@ class Server(Serving):
         import httpx
 
         weights_gib = folders.size_gib(self.folder)
-        started, allowed = time.monotonic(), BOOT_SECONDS + SECONDS_PER_GIB * weights_gib
+        started, allowed = time.monotonic(), boot_seconds(self.checkpoint, weights_gib)
         with self.client() as client:
             while not self._is_healthy(client):
                 seconds = time.monotonic() - started
@@ -191,6 +191,12 @@ class Server(Serving):
         ]
         found = ", ".join(filter(None, troubles))
         return f"{self.model} did not end cleanly: {found}; see {self.log}" if found else None
+
+
+def boot_seconds(checkpoint: Checkpoint, weights_gib: float) -> float:
+    """How long it may take until it is ready: several devices wait for one another, and weights have to come from and go somewhere."""
+    serve = checkpoint.serve
+    return BOOT_SECONDS * min(serve.tensor_parallel, 2) + SECONDS_PER_GIB * (weights_gib + serve.cpu_offload_gb * serve.tensor_parallel)
 
 
 def reserve_port() -> socket.socket:

@@ -22,7 +22,7 @@ from quantgate.records import DeviceHealth, Limit, Throughput, decode, encode
 from quantgate.registry import Checkpoint, Serve
 from quantgate.server import Secret, Serving
 from quantgate.server import liveness as watching
-from quantgate.suites import LoadSuite, decode_16x64
+from quantgate.suites import LoadSuite
 from tests_fixtures.doubles.stub_server import Behaviour, Stub, stub
 
 REFERENCE = Path(__file__).parents[2] / "fixtures" / "reference" / "bf16"
@@ -109,6 +109,14 @@ def test_a_measurement_is_a_record_of_its_rounds_and_of_what_vouches_for_them(ru
     assert beside["qps"] == sorted(each.qps for each in one.rounds)[1]
 
 
+def test_a_suite_s_picture_stands_before_each_prompt_and_no_two_are_alike(running: Stub, carrier: Benchmark) -> None:
+    running.behave(Behaviour(step_ms=2, api_key="sk-very-secret"))
+    measured(running, carrier, suite=msgspec.structs.replace(SUITE, rounds=1, image=(32, 16)))
+    contents = [one.body["messages"][0]["content"] for one in running.truth()]
+    assert [[part["type"] for part in content] for content in contents] == [["image_url", "text"]] * 2 * SUITE.requests
+    assert len({content[0]["image_url"]["url"] for content in contents}) == 2 * SUITE.requests
+
+
 def test_every_round_of_a_checkpoint_comes_right_after_one_of_bf16(running: Stub, another: Stub, carrier: Benchmark) -> None:
     running.behave(Behaviour(step_ms=1))
     another.behave(Behaviour(step_ms=4))
@@ -174,12 +182,6 @@ def test_a_benchmark_that_is_switched_off_is_no_measurement(running: Stub, carri
     carrier.disabled = True
     with pytest.raises(MeasurementError, match="decode-4x8: 3 rounds were asked for and 1 ran; is the benchmark disabled"):
         measured(running, carrier)
-
-
-def test_the_embedded_load_is_what_it_was() -> None:
-    suite = decode_16x64(None)
-    assert (suite.concurrency, suite.requests, suite.prompt_tokens, suite.max_tokens) == (16, 64, 16, 16)
-    assert (suite.rounds, suite.warm_up_rounds) == (10, 1)
 
 
 ROOT = Path(__file__).parents[2]

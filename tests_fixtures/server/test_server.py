@@ -9,7 +9,9 @@ import pytest
 
 from quantgate.devices import Device, Slot
 from quantgate.errors import ServerError
+from quantgate.registry import Checkpoint, Serve
 from quantgate.server import Server
+from quantgate.server.server import boot_seconds
 from tests_fixtures.doubles.fake_nvml import FakeNvml, Gpu
 from tests_fixtures.doubles.machines import stand_in
 
@@ -28,6 +30,7 @@ def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> Server
         monkeypatch.setattr(Server, name, double)
     server: Any = object.__new__(Server)
     server.folder, server.log, server.model, server.death = tmp_path, tmp_path / "server.log", "small/int4", None
+    server.checkpoint = Checkpoint(name="int4", precision="int4", path="x", family="small")
     server.log.write_text(LOG)
     ended = SimpleNamespace(has_ended=lambda: True, wait_for_end=lambda _: True, let_go=lambda **_: None, exit_code=0)
     server._process = ended
@@ -70,3 +73,19 @@ def test_memory_that_nobody_holds_is_the_page_cache_where_cpu_and_gpu_share_it(
     server.log.write_text(f"{TAKEN}\n")
     assert f"{TAKEN} {kind}" in str(server.died("did not boot"))
     assert "drop_caches" in str(server.death)
+
+
+@pytest.mark.parametrize(
+    ("serve", "weights_gib", "seconds"),
+    [
+        (Serve(), 0.0, 300),
+        (Serve(), 61.0, 910),
+        (Serve(tensor_parallel=2), 0.0, 600),
+        (Serve(tensor_parallel=4), 10.0, 700),
+        (Serve(cpu_offload_gb=80), 0.0, 1100),
+        (Serve(cpu_offload_gb=20, tensor_parallel=2), 0.0, 1000),
+    ],
+)
+def test_a_boot_may_take_as_long_as_weights_and_devices_need(serve: Serve, weights_gib: float, seconds: float) -> None:
+    checkpoint = Checkpoint(name="bf16", precision="bf16", path="x", serve=serve)
+    assert boot_seconds(checkpoint, weights_gib) == seconds
