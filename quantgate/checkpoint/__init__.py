@@ -17,7 +17,7 @@ from quantgate.checkpoint.inputs import BEFORE, PLAIN_NORMS
 from quantgate.checkpoint.inspection import inspect_checkpoint
 from quantgate.checkpoint.numerics import FP4_MAX, FP8_MAX, Floats, to_floats
 from quantgate.checkpoint.plan import is_linear
-from quantgate.checkpoint.precision import UNKNOWN, precisions_of
+from quantgate.checkpoint.precision import UNKNOWN, formats_of, precisions_of
 from quantgate.checkpoint.report import Report
 from quantgate.checkpoint.schemes import nvfp4
 from quantgate.checkpoint.shards import read_shards
@@ -46,6 +46,7 @@ __all__ = [
     "bf16",
     "check_linears",
     "encode",
+    "formats_of",
     "inspect_checkpoint",
     "is_linear",
     "nvfp4",

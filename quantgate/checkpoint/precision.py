@@ -7,7 +7,7 @@ from pathlib import Path
 from quantgate.checkpoint.findings import Finding
 from quantgate.checkpoint.plan import Unread
 from quantgate.checkpoint.schemes import Scheme
-from quantgate.checkpoint.source import Source, open_source
+from quantgate.checkpoint.source import Source, without_weights
 from quantgate.registry import REFERENCE_PRECISION
 
 UNKNOWN = "unknown"
@@ -22,11 +22,17 @@ BY_NAME = (
 
 
 def precisions_of(folder: Path) -> set[str]:
-    """As in models.toml; several where linears are stored in several ways, UNKNOWN for a format that says nothing.
+    """By its configuration, as in models.toml: several where linears are stored in several ways, UNKNOWN for a format that says nothing.
 
     Raises ConfigurationError where there is no checkpoint.
     """
-    return _precisions(open_source(folder))
+    return _precisions(without_weights(folder))
+
+
+def formats_of(folder: Path) -> str:
+    """How its linears are stored, in words. Raises ConfigurationError where there is no checkpoint."""
+    source = without_weights(folder)
+    return ", ".join(source.plan.labels) or ("unknown" if source.is_quantized else "BF16")
 
 
 def check_declared(source: Source, declared: str | None, serve_args: Sequence[str] = ()) -> list[Finding]:

@@ -1,5 +1,5 @@
-"""The command line: `quantgate devices`, `inspect`, `quantize`, `bench`; `table` of a run's records, and `compare BASELINE CANDIDATE`
-for people who already have results.
+"""The command line: `quantgate init` for a folder of one's own; `devices`, `inspect`, `quantize`, `bench`; `table` of a run's records,
+and `compare BASELINE CANDIDATE` for people who already have results.
 
 Exit 0: done and good; 1: a verdict of fail; 2: could not run, or nothing to judge. With --json exactly one JSON
 document goes to standard output.
@@ -13,6 +13,7 @@ from quantgate.cli.bench import add_bench
 from quantgate.cli.codes import COULD_NOT
 from quantgate.cli.compare import add_compare
 from quantgate.cli.devices import add_devices
+from quantgate.cli.init import add_init
 from quantgate.cli.inspect import add_inspect
 from quantgate.cli.quantize import add_quantize
 from quantgate.cli.table import add_table
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(prog="quantgate", description="Quantized checkpoints under test.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_init(commands)
     add_compare(commands)
     add_table(commands)
     add_devices(commands)
