@@ -13,7 +13,8 @@ from quantgate.checkpoint.report import Kind, LinearFidelity, Report
 
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 100
+WIDTH, NARROW = 100, 80
+LONGEST_NAME = 36
 WORTH_SHOWING_DB = 0.1
 
 
@@ -28,10 +29,10 @@ def show_report(report: Report, console: Console) -> None:
         return
     parts: list[RenderableType] = [_head(report)]
     if report.kinds:
-        parts += ["", _kinds(report.kinds, compared=report.against is not None)]
+        parts += ["", _kinds(report.kinds, compared=report.against is not None, narrow=console.width < WIDTH)]
         parts += ["", *(_histogram(label, counts) for label, counts in report.scale_histogram.items())]
     if worst := [one for one in report.worst if _behind(one) > WORTH_SHOWING_DB or not one.fidelity.is_finite]:
-        parts += ["", _worst(worst)]
+        parts += ["", _worst(worst, narrow=console.width < WIDTH)]
     parts += ["", *(_finding(one) for one in report.findings)]
     colour = "bold red" if report.verdict == "fail" else "bold green"
     console.print(Group(*parts, "", Text(_verdict(report), colour)), width=min(WIDTH, console.width))
@@ -52,26 +53,33 @@ def _head(report: Report) -> Text:
     return text
 
 
-def _kinds(kinds: Sequence[Kind], *, compared: bool) -> Table:
+def _kinds(kinds: Sequence[Kind], *, compared: bool, narrow: bool) -> Table:
+    """`narrow`: without the columns that can be spared."""
     shared = _shared_beginning([one.name for one in kinds])
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column(f"linears of {shared.rstrip('.')}" if shared else "linears", overflow="fold")
-    for heading in ("count", "codes at 0", "at the end", "largest"):
+    table = _table(f"linears of {shared.rstrip('.')}" if shared else "linears", 2)
+    for heading in ("count", "at 0" if narrow else "codes at 0", *([] if narrow else ["at the end"]), "largest"):
         table.add_column(heading, justify="right")
-    for heading in ("SQNR dB", "worst", "at best", "Gaussian") if compared else ():
+    for heading in ("SQNR dB", "worst", "at best", *([] if narrow else ["Gaussian"])) if compared else ():
         table.add_column(heading, justify="right")
     for one in kinds:
-        name = one.name.removeprefix(shared)
-        told = [name, f"{one.count:,}", f"{100 * one.codes_at_zero:.1f} %", f"{100 * one.codes_at_end:.1f} %", f"{one.largest_weight:.3g}"]
+        name, ends = _end(one.name.removeprefix(shared), narrow=narrow), [] if narrow else [f"{100 * one.codes_at_end:.1f} %"]
+        told = [name, f"{one.count:,}", f"{100 * one.codes_at_zero:.1f} %", *ends, f"{one.largest_weight:.3g}"]
         if compared:
-            told += [_db(one.sqnr_db_mean), _db(one.sqnr_db_worst), _db(one.expected_db), _db(one.gaussian_db)]
+            told += [_db(one.sqnr_db_mean), _db(one.sqnr_db_worst), _db(one.expected_db), *([] if narrow else [_db(one.gaussian_db)])]
         table.add_row(*told)
+    return table
+
+
+def _table(heading: str, gap: int) -> Table:
+    """Its first column holds names, which are never broken: see `_end`."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, gap, 0, 0))
+    table.add_column(heading, no_wrap=True)
     return table
 
 
 def _shared_beginning(names: Sequence[str]) -> str:
     """The part up to a dot that all names begin with; nothing of a single name."""
-    beginning = os.path.commonpath(list(names)) if len(names) > 1 else ""
+    beginning = os.path.commonprefix(list(names)) if len(names) > 1 else ""  # noqa: RUF071 (names of modules, no paths)
     return beginning[: beginning.rfind(".") + 1]
 
 
@@ -87,24 +95,24 @@ def _histogram(label: str, counts: Mapping[int, int]) -> Text:
     )
 
 
-def _worst(worst: Sequence[LinearFidelity]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    table.add_column(f"the worst {len(worst)}", overflow="fold")
-    for heading in ("SQNR dB", "at best", "relative error", "cosine", "gain", "bad rows"):
+def _worst(worst: Sequence[LinearFidelity], *, narrow: bool) -> Table:
+    shared = _shared_beginning([one.name for one in worst])
+    table = _table(f"the worst {len(worst)}{' of ' + shared.rstrip('.') if shared else ''}", 1)
+    for heading in ("SQNR dB", "at best", *([] if narrow else ["relative error"]), "cosine", "gain", "bad rows"):
         table.add_column(heading, justify="right")
     for one in worst:
         found = one.fidelity
         rows = f"{found.bad_rows:,}" if found.bad_rows else ""
-        table.add_row(
-            one.name,
-            _db(found.sqnr_db),
-            _db(found.expected_db),
-            f"{found.relative_error:.3f}",
-            f"{found.cosine:.4f}",
-            f"{found.gain:.4g}",
-            rows,
-        )
+        error = [] if narrow else [f"{found.relative_error:.3f}"]
+        figures = [_db(found.sqnr_db), _db(found.expected_db), *error, f"{found.cosine:.4f}", f"{found.gain:.4g}", rows]
+        table.add_row(_end(one.name.removeprefix(shared), narrow=narrow), *figures)
     return table
+
+
+def _end(name: str, *, narrow: bool) -> str:
+    """A name that is too long loses its beginning: the end tells names apart."""
+    longest = LONGEST_NAME if narrow else LONGEST_NAME + WIDTH - NARROW
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
 def _finding(one: Finding) -> RenderableType:

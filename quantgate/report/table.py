@@ -7,6 +7,7 @@ reader to say; the table has each figure with its loss against BF16, the interva
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from quantgate.fingerprint import of_checkpoint
 from quantgate.judgement import figure_parts, loss
 from quantgate.records import VERDICT, Measurement, Verdict, decode, read_measurement
 from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, in_cache, read_manifest
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 MIB = 2**20
 WORST_FIRST = ("fail", "error", "inconclusive", "pass")
@@ -101,36 +105,65 @@ def _mib(folder: Path) -> float | None:
 
 
 def show_table(family: Family, found: Sequence[Row]) -> None:
-    """On a terminal a line each for figure and loss; elsewhere Markdown, one line a checkpoint."""
-    from rich import box
+    """On a terminal a line a suite under each checkpoint's; elsewhere Markdown, one line a checkpoint."""
     from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console(highlight=False).print(_for_eyes(family, found))
+    else:
+        Console(width=WIDE, highlight=False).print(_markdown(family, found))
+
+
+def _for_eyes(family: Family, found: Sequence[Row]) -> "Table":
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    is_terminal = sys.stdout.isatty()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for head in (family.name, "figure", "against BF16"):
+        table.add_column(head)
+    largest = _largest(found)
+    for row in found:
+        size, smaller = _size(row, largest)
+        told = "; ".join(filter(None, (smaller, row.verdict or row.remark)))
+        table.add_row(Text(row.checkpoint, style="bold"), size, Text(told, style="bold"), end_section=not row.cells)
+        for number, cell in enumerate(row.cells, 1):
+            lost = _loss(row, cell).replace("n = ", "n=")
+            table.add_row(f"  {cell.suite}", f"{cell.name} {cell.shown}", lost, end_section=number == len(row.cells))
+    return table
+
+
+def _markdown(family: Family, found: Sequence[Row]) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     names = {cell.suite: cell.name for row in found for cell in row.cells}
     suites = [suite for suite in family.suites if suite in names]
-    table = Table(
-        box=box.SIMPLE_HEAD if is_terminal else box.MARKDOWN, pad_edge=not is_terminal, header_style="bold", leading=int(is_terminal)
-    )
-    heads = [f"{names[suite]}{chr(10) if is_terminal else ', '}{suite}" for suite in suites]
-    for head in (family.name, "weights", *heads, "verdict"):
+    table = Table(box=box.MARKDOWN, pad_edge=True)
+    for head in (family.name, "weights", *(f"{names[suite]}, {suite}" for suite in suites), "verdict"):
         table.add_column(head, justify="right" if head == "weights" else "left", overflow="fold")
-    largest = max((row.mib for row in found if row.mib is not None), default=0.0)
+    largest = _largest(found)
     for row in found:
-        cells = {cell.suite: _told(cell.shown, _loss(row, cell), is_terminal=is_terminal) for cell in row.cells}
-        size = ""
-        if row.mib is not None:
-            smaller = f"{largest / row.mib:.2f} times smaller" if row.mib < largest else ""
-            size = _told(f"{row.mib:,.1f} MiB", smaller, is_terminal=is_terminal)
+        cells = {cell.suite: _beside(cell.shown, _loss(row, cell)) for cell in row.cells}
+        size = _beside(*_size(row, largest))
         table.add_row(*map(Text, (row.checkpoint, size, *(cells.get(suite, "") for suite in suites), row.verdict or row.remark or "")))
-    Console(width=None if is_terminal else WIDE, highlight=False).print(table)
+    return table
 
 
-def _told(figure: str, beside: str, *, is_terminal: bool) -> str:
-    if not beside:
-        return figure
-    return f"{figure}\n{beside}" if is_terminal else f"{figure} ({beside})"
+def _largest(found: Sequence[Row]) -> float:
+    return max((row.mib for row in found if row.mib is not None), default=0.0)
+
+
+def _size(row: Row, largest: float) -> tuple[str, str]:
+    """Of its weights, and how much smaller than the largest."""
+    if row.mib is None:
+        return "", ""
+    return f"{row.mib:,.1f} MiB", f"{largest / row.mib:.2f} times smaller" if row.mib < largest else ""
+
+
+def _beside(figure: str, more: str) -> str:
+    return f"{figure} ({more})" if more else figure
 
 
 def _loss(row: Row, cell: Cell) -> str:
