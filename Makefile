@@ -6,7 +6,7 @@ ARGS ?=
 FLAVOUR ?=
 BIN := .venv/bin
 
-.PHONY: help nvfp4 test unit mutants recipes lint env lock clean
+.PHONY: help nvfp4 test unit mutants recipes lint env lock clean uninstall
 
 help:
 	@echo "make nvfp4   gate the NVFP4 checkpoints: pytest -m nvfp4"
@@ -17,7 +17,8 @@ help:
 	@echo "make lint    ruff, mypy, and the order of imports"
 	@echo "make env     .venv alone"
 	@echo "make lock    resolve pyproject.toml into constraints/"
-	@echo "make clean   remove .venv and the caches; records and baselines stay"
+	@echo "make clean   remove .venv and the caches in this folder; records and baselines stay"
+	@echo "make uninstall  clean, and what is ours outside it: the environments for llm-compressor and the like"
 
 nvfp4: env
 	$(BIN)/pytest -m nvfp4 $(ARGS)
@@ -49,3 +50,7 @@ lock:
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+
+# Shared with other programs and left alone: uv's, vLLM's, Inductor's and the hub's caches; and the folder of locks, which others may hold.
+uninstall: clean
+	rm -rf "$${QUANTGATE_CACHE:+$$QUANTGATE_CACHE/xdg/quantgate}" "$${XDG_CACHE_HOME:-$$HOME/.cache}/quantgate"

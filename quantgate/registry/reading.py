@@ -14,13 +14,15 @@ import msgspec
 from quantgate.errors import ConfigurationError, nearest
 from quantgate.registry import limits
 from quantgate.registry.limits import refuse_senseless
+from quantgate.registry.mistakes import in_words
 from quantgate.registry.models import PICKLED, PRECISIONS, REFERENCE_PRECISION, Checkpoint, Family, Registry
 
 
 def load(path: Path) -> Registry:
     """Read models.toml; raises ConfigurationError for anything in it that cannot be meant."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Some editors begin a file with a byte order mark, which no TOML parser takes.
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(f"--models={path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -29,7 +31,7 @@ def load(path: Path) -> Registry:
     try:
         registry = msgspec.convert(raw, Registry)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        raise ConfigurationError(f"{path}: {in_words(str(error), raw)}") from None
     if not registry.family:
         raise ConfigurationError(f"{path} has no family, so there is nothing to test; add a [[family]]")
     families = [_complete(family, path) for family in registry.family]

@@ -227,9 +227,17 @@ MISTAKES = {
         "{ cpu = 0.0 }",
         "[tolerance] fp8: speedup_over_bf16 on cpu is 0.0; it must be above 0",
     ),
-    "a text for a number": ("max_model_len = 512", 'max_model_len = "512"', "$.family[0].checkpoint[1].serve.max_model_len"),
-    "a text for a list": ('suites = ["reference-text"]', 'suites = "reference-text"', "$.family[0].suites"),
-    "a checkpoint without a path": (', path = "weights" }', " }", "missing required field `path` - at `$.family[0].checkpoint[0]`"),
+    "a text for a number": (
+        "max_model_len = 512",
+        'max_model_len = "512"',
+        "checkpoint small/nvfp4: serve.max_model_len: it must be a whole number, and is a string",
+    ),
+    "a text for a list": (
+        'suites = ["reference-text"]',
+        'suites = "reference-text"',
+        "family small: suites: it must be a list, and is a string",
+    ),
+    "a checkpoint without a path": (', path = "weights" }', " }", "checkpoint small/bf16: it has no path; add one"),
     "no TOML": ("[tolerance]", "[tolerance", "is no TOML: "),
 }
 
