@@ -7,6 +7,7 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from quantgate.cli.codes import COULD_NOT, GOOD
 from quantgate.errors import ConfigurationError, MeasurementError
 
 if TYPE_CHECKING:
-    from quantgate.measure.load import Load, Summary, Target
+    from quantgate.measure.load import FailureCount, Load, Summary, Target
 
 KEY = "QUANTGATE_API_KEY"
 
@@ -81,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
         result = LoadResult(asked=asked, summary=_measure(whom, load, options))
     except MeasurementError as error:
         failures = error.failures if isinstance(error, FailedRequestsError) else []
-        result = LoadResult(asked=asked, error=str(error), failures=failures)
+        result = LoadResult(asked=asked, error=f"{error}{_about_the_key(failures)}", failures=failures)
     if options.json:
         print(msgspec.json.encode(result).decode())
     else:
@@ -99,6 +100,13 @@ def _measure(whom: "Target", load: "Load", options: argparse.Namespace) -> "Summ
             session.warm_up()
         rounds = [session.round() for _ in range(options.rounds)]
         return summarize(rounds, session.check(), stream=load.stream)
+
+
+def _about_the_key(failures: Sequence["FailureCount"]) -> str:
+    """What to do where a server lets nobody in."""
+    if not any(one.kind in ("HTTP 401", "HTTP 403") for one in failures):
+        return ""
+    return f"; it refuses the key in {KEY}" if os.environ.get(KEY) else f"; it wants a key: put it into {KEY}"
 
 
 def _image(asked: str | None) -> tuple[int, int] | None:

@@ -52,7 +52,8 @@ class Endpoint(Serving):
         except httpx.HTTPError as error:
             raise ServerError(f"--endpoint={self.base_url} does not answer: {error}; is the server up, and the address right?") from None
         if answer.status_code in (401, 403):
-            raise ServerError(f"--endpoint={self.base_url} refuses the key (HTTP {answer.status_code}); put the right one into {KEY}")
+            said = f"refuses the key in {KEY}" if self.api_key else f"wants a key, and {KEY} is not set"
+            raise ServerError(f"--endpoint={self.base_url} {said} (HTTP {answer.status_code}); put the right one into it")
         try:
             models = [(str(one["id"]), str(one.get("root"))) for one in answer.json()["data"]]
         except (ValueError, KeyError, TypeError):

@@ -84,6 +84,21 @@ def test_failures_are_shown_and_the_exit_code_says_so(running: Stub, capsys: pyt
     assert "HTTP 500" in out
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("", "; it wants a key: put it into QUANTGATE_API_KEY\n"), ("sk-wrong", "; it refuses the key in QUANTGATE_API_KEY\n")],
+)
+def test_a_key_that_is_missing_or_wrong_is_asked_for_by_its_variable(
+    given: str, said: str, running: Stub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANTGATE_API_KEY", given)
+    assert bench(running, Behaviour(api_key=KEY)) == 2
+    err = capsys.readouterr().err
+    assert "HTTP 401" in err
+    assert err.endswith(said)
+    assert "sk-wrong" not in err
+
+
 def test_failures_in_json_are_one_document_too(running: Stub, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(running, Behaviour(fail_every=8), "--json") == 2
     out, err = capsys.readouterr()

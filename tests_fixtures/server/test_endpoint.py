@@ -106,15 +106,18 @@ def test_another_model_is_refused_with_what_is_served(little: LittleVllm) -> Non
     )
 
 
-@pytest.mark.parametrize("given", ["", "sk-wrong"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("", "wants a key, and QUANTGATE_API_KEY is not set (HTTP 401)"), ("sk-wrong", "refuses the key in QUANTGATE_API_KEY (HTTP 401)")],
+)
 def test_a_key_that_is_missing_or_wrong_is_asked_for_by_its_variable(
-    given: str, little: LittleVllm, monkeypatch: pytest.MonkeyPatch
+    given: str, said: str, little: LittleVllm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     little.key = KEY
     monkeypatch.setenv("QUANTGATE_API_KEY", given)
     with pytest.raises(ServerError) as error:
         attach(little)
-    assert str(error.value) == f"--endpoint={little.url} refuses the key (HTTP 401); put the right one into QUANTGATE_API_KEY"
+    assert str(error.value) == f"--endpoint={little.url} {said}; put the right one into it"
 
 
 def test_the_right_key_opens_and_is_not_shown(little: LittleVllm, monkeypatch: pytest.MonkeyPatch) -> None:
