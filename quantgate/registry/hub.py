@@ -13,10 +13,16 @@ SLACK_GIB = 1.0
 
 
 def local_folder(checkpoint: Checkpoint) -> Path:
-    """Where the checkpoint lies. Raises ConfigurationError where it cannot be fetched, or there is no room for it."""
+    """Where the checkpoint lies. Raises ConfigurationError where it cannot be fetched, there is no room for it, or it was not made yet."""
     if checkpoint.revision is None:
+        if checkpoint.command is not None and not _is_made(checkpoint):
+            raise ConfigurationError(f"{checkpoint} has not been made yet: {checkpoint.path} is not there; make it: {checkpoint.command}")
         return Path(checkpoint.path)
     return fetch(checkpoint.path, checkpoint.revision, f"{checkpoint} ({checkpoint.path} at {checkpoint.revision})")
+
+
+def _is_made(checkpoint: Checkpoint) -> bool:
+    return Path(checkpoint.path, "config.json").is_file()
 
 
 def in_cache(checkpoint: Checkpoint) -> Path | None:
@@ -24,7 +30,7 @@ def in_cache(checkpoint: Checkpoint) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     if checkpoint.revision is None:
-        return Path(checkpoint.path)
+        return Path(checkpoint.path) if checkpoint.command is None or _is_made(checkpoint) else None
     found = try_to_load_from_cache(checkpoint.path, "config.json", revision=checkpoint.revision)
     return Path(found).parent if isinstance(found, str) else None
 

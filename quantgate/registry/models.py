@@ -52,7 +52,11 @@ class Serve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """`path` is a folder (absolute once loaded) or a hub id; `skip`: device → why no server there can be asked for it."""
+    """`path` is a folder (absolute once loaded) or a hub id; `skip`: device → why no server there can be asked for it.
+
+    `quantize`: the arguments with which `quantgate quantize` makes it, model first; its folder may be missing until then. `command` is
+    the whole line.
+    """
 
     name: str
     precision: str
@@ -60,8 +64,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     revision: str | None = None
     expect_kernel: dict[str, str] = {}
     skip: dict[str, str] = {}
+    quantize: str | None = None
     serve: Serve = Serve()
     family: str = ""
+    command: str | None = None
 
     def __str__(self) -> str:
         return f"{self.family}/{self.name}"

@@ -4,6 +4,7 @@ Data only: what a checkpoint is, where it lies, how it is served, what it may lo
 """
 
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,7 @@ def _locate(checkpoint: Checkpoint, family: Family, file: Path) -> Checkpoint:
     name = f"checkpoint {family.name}/{checkpoint.name}"
     _known_precision(checkpoint.precision, name, file)
     folder = Path(file.parent, checkpoint.path).resolve()
+    command = _command(checkpoint, folder, f"{file}: {name}: quantize")
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise ConfigurationError(f"{file}: {name}: path {checkpoint.path} is no checkpoint: it holds no config.json")
@@ -80,13 +82,30 @@ def _locate(checkpoint: Checkpoint, family: Family, file: Path) -> Checkpoint:
         if pickled and not any(folder.glob("*.safetensors")):
             why = f"its weights ({pickled[0]}) are pickles, which run code when they are loaded; convert them to safetensors"
             raise ConfigurationError(f"{file}: {name}: path {checkpoint.path}: {why}")
-        return msgspec.structs.replace(checkpoint, family=family.name, path=str(folder))
+        return msgspec.structs.replace(checkpoint, family=family.name, path=str(folder), command=command)
+    if command is not None:  # made when it is needed, and whoever needs it is told how
+        return msgspec.structs.replace(checkpoint, family=family.name, path=str(folder), command=command)
     if checkpoint.revision is None or checkpoint.path.count("/") != 1:
         raise ConfigurationError(
             f"{file}: {name}: path {checkpoint.path} is no checkpoint: there is no folder {folder} "
             '(a hub id needs revision = "…" beside it)'
         )
     return msgspec.structs.replace(checkpoint, family=family.name)
+
+
+def _command(checkpoint: Checkpoint, folder: Path, where: str) -> str | None:
+    """The line that makes a checkpoint of ours; None for one that is found as it is."""
+    if checkpoint.quantize is None:
+        return None
+    if checkpoint.revision is not None:
+        raise ConfigurationError(f"{where} says how it is made here, and revision that it is fetched; remove one of them")
+    try:
+        arguments = shlex.split(checkpoint.quantize)
+    except ValueError as error:
+        raise ConfigurationError(f"{where} is {checkpoint.quantize!r}, which no shell reads: {error}") from None
+    if not arguments or arguments[0].startswith("-"):
+        raise ConfigurationError(f"{where} is {checkpoint.quantize!r}; begin with the model, then --scheme and what else there is")
+    return shlex.join(["quantgate", "quantize", *arguments, "-o", str(folder)])
 
 
 def _known_precision(precision: str, where: str, file: Path) -> None:
@@ -115,7 +134,7 @@ def _unknown_keys(raw: Any, wanted: Any, where: str) -> Iterator[tuple[str, list
         for key, part in raw.items():
             yield from _unknown_keys(part, get_args(wanted)[1], f" in {key}")
     elif isinstance(wanted, type) and issubclass(wanted, msgspec.Struct) and isinstance(raw, dict):
-        own = {"family"} if wanted is Checkpoint else set()  # filled in by us, never written in the file
+        own = {"family", "command"} if wanted is Checkpoint else set()  # filled in by us, never written in the file
         types = {name: kind for name, kind in get_type_hints(wanted).items() if name in wanted.__struct_fields__ and name not in own}
         within = f" in {wanted.__name__.lower()}" + (f" {raw['name']}" if "name" in raw else "")
         for key, part in raw.items():

@@ -30,9 +30,9 @@ def decode_16x64(_: Path | None) -> LoadSuite:
     return LoadSuite("decode-16x64", concurrency=16, requests=64, prompt_tokens=16, max_tokens=16, rounds=10, warm_up_rounds=1)
 
 
-def decode_256(concurrency: int, requests: int) -> Callable[[Path | None], LoadSuite]:
+def decode_256(concurrency: int, requests: int, name: str | None = None) -> Callable[[Path | None], LoadSuite]:
     """128 tokens in and 256 out, three rounds: for models of a size that people serve."""
-    name = f"decode-{concurrency}x256"
+    name = name or f"decode-{concurrency}x256"
     return lambda _: LoadSuite(
         name, concurrency=concurrency, requests=requests, prompt_tokens=128, max_tokens=256, rounds=3, warm_up_rounds=1
     )
@@ -63,6 +63,7 @@ SUITES: dict[str, tuple[type[Suite], Callable[[Path | None], Suite]]] = {
     "decode-16x64": (LoadSuite, decode_16x64),
     "decode-1x16": (LoadSuite, decode_1x16),
     "decode-16x256": (LoadSuite, decode_256(16, 32)),
+    "decode-16x256-64": (LoadSuite, decode_256(16, 64, "decode-16x256-64")),
     "decode-16x256-image": (LoadSuite, decode_16x256_image),
     "decode-64x256": (LoadSuite, decode_256(64, 128)),
     "decode-256x256": (LoadSuite, decode_256(256, 512)),
