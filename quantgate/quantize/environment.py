@@ -1,6 +1,6 @@
-"""llm-compressor's environment: made by uv at first use, of what `oneshot.py` says of itself.
+"""The environments of programs that must not be in this one: made by uv at first use, of what the program says of itself.
 
-It lies in the cache ($QUANTGATE_CACHE, else $XDG_CACHE_HOME, else ~/.cache) under a name that stands for what it was made of, so that
+They lie in the cache ($QUANTGATE_CACHE, else $XDG_CACHE_HOME, else ~/.cache) under names that stand for what they were made of, so that
 a newer quantgate makes another one. A mark comes last: an installation that was cut short has none, and starts over.
 """
 
@@ -14,17 +14,27 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from quantgate import folders, uv
 from quantgate.errors import ConfigurationError
 from quantgate.quantize import child
 from quantgate.quantize.progress import Progress
 
-SCRIPT = Path(__file__).parent / "oneshot.py"
+HERE = Path(__file__).parent
 METADATA = re.compile(r"^# /// script$\n((?:^#(?: .*)?$\n)+?)^# ///$", re.MULTILINE)
 MARK = "made"
 NEEDED_GIB = {"cpu": 2.5, "cuda": 7.0}
+
+
+class Environment(NamedTuple):
+    """`name`: of its folder, and for people; `script`: the program whose metadata (PEP 723) say what it needs, torch among that."""
+
+    name: str
+    script: Path
+
+
+LLM_COMPRESSOR = Environment("llm-compressor", HERE / "oneshot.py")
 
 
 def metadata(script: Path) -> dict[str, Any]:
@@ -34,46 +44,46 @@ def metadata(script: Path) -> dict[str, Any]:
     return tomllib.loads("".join(line[2:] or "\n" for line in found[1].splitlines(keepends=True)))
 
 
-def python(progress: Progress) -> Path:
+def python(progress: Progress, wanted: Environment = LLM_COMPRESSOR) -> Path:
     """The interpreter of the environment, made first where it is missing. Raises ConfigurationError, uv's own words above it."""
-    flavour = uv.detect_flavour()
-    made_of = repr((metadata(SCRIPT), flavour, sys.version_info[:2]))
+    flavour, whose = uv.detect_flavour(), f"{wanted.name}'s environment"
+    made_of = repr((metadata(wanted.script), flavour, sys.version_info[:2]))
     root = folders.private(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "quantgate")
-    folder = root / f"llm-compressor-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
+    folder = root / f"{wanted.name}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
     found = folder / "bin" / "python"
     if not (folder / MARK).exists():
-        with _alone(folder.with_suffix(".lock"), progress):
+        with _alone(folder.with_suffix(".lock"), whose, progress):
             if not (folder / MARK).exists():
-                progress.say(f"making llm-compressor's environment, first use only ({flavour}, {NEEDED_GIB[flavour]:g} GiB in {folder})")
-                folders.require_free(root, NEEDED_GIB[flavour], "llm-compressor's environment")
-                with progress.phase("making llm-compressor's environment"):
-                    _make(folder, found, flavour, progress)
+                progress.say(f"making {whose}, first use only ({flavour}, {NEEDED_GIB[flavour]:g} GiB in {folder})")
+                folders.require_free(root, NEEDED_GIB[flavour], whose)
+                with progress.phase(f"making {whose}"):
+                    _make(wanted, folder, found, flavour, progress)
                 (folder / MARK).write_text(made_of, encoding="utf-8")
     return found
 
 
 @contextmanager
-def _alone(lock: Path, progress: Progress) -> Iterator[None]:
+def _alone(lock: Path, whose: str, progress: Progress) -> Iterator[None]:
     """One installation at a time; the kernel drops the lock when its holder dies."""
     with lock.open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress.say("another process is making llm-compressor's environment; waiting for it")
+            progress.say(f"another process is making {whose}; waiting for it")
             fcntl.flock(held, fcntl.LOCK_EX)
         yield
 
 
-def _make(folder: Path, interpreter: Path, flavour: str, progress: Progress) -> None:
-    command, env = find_uv(), uv.environment()
-    _run([command, "venv", "--clear", "--python", sys.executable, str(folder)], env, progress)
+def _make(wanted: Environment, folder: Path, interpreter: Path, flavour: str, progress: Progress) -> None:
+    command, env, whose = find_uv(), uv.environment(), f"{wanted.name}'s environment"
+    run_uv([command, "venv", "--clear", "--python", sys.executable, str(folder)], env, whose, progress)
     install = [command, "pip", "install", "--python", str(interpreter)]
     if flavour == "cpu":
         # Alone and first, as make_env.py does and for the same reason.
-        torch = next(pin for pin in metadata(SCRIPT)["dependencies"] if pin.startswith("torch="))
+        torch = next(pin for pin in metadata(wanted.script)["dependencies"] if pin.startswith("torch="))
         torch_env, backend = uv.torch_source(env)
-        _run([*install, *backend, "--no-deps", torch], torch_env, progress)
-    _run([*install, "--compile-bytecode", "--requirements", str(SCRIPT)], env, progress)
+        run_uv([*install, *backend, "--no-deps", torch], torch_env, whose, progress)
+    run_uv([*install, "--compile-bytecode", "--requirements", str(wanted.script)], env, whose, progress)
 
 
 def find_uv() -> str:
@@ -81,15 +91,16 @@ def find_uv() -> str:
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if beside.exists() else shutil.which("uv")
     if found is None:
-        raise ConfigurationError(f"llm-compressor's environment is made by uv, which is neither {beside} nor on PATH; pip install uv")
+        raise ConfigurationError(f"what quantize needs is made by uv, which is neither {beside} nor on PATH; pip install uv")
     return found
 
 
-def _run(command: list[str], env: dict[str, str], progress: Progress) -> None:
+def run_uv(command: list[str], env: dict[str, str], what: str, progress: Progress) -> None:
+    """Raises ConfigurationError where uv fails, its own words above it; `what` was to be had of it."""
     ended = child.run(command, env, progress.hear)
     if ended.code:
         progress.quote(ended.last)
         raise ConfigurationError(
-            f"llm-compressor's environment could not be made (`{' '.join(command[1:3])}` ended with exit code {ended.code}, see above): "
+            f"{what} could not be made (`{' '.join(command[1:3])}` ended with exit code {ended.code}, see above): "
             f"{uv.REMEDY}, PIP_FIND_LINKS a folder of wheels"
         )

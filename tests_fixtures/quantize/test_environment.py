@@ -13,7 +13,7 @@ from quantgate.quantize.progress import Progress
 
 
 def test_the_environment_is_pinned_where_it_decides_about_bytes() -> None:
-    pinned = dict(one.split("==") for one in environment.metadata(environment.SCRIPT)["dependencies"])
+    pinned = dict(one.split("==") for one in environment.metadata(environment.LLM_COMPRESSOR.script)["dependencies"])
     assert {"llmcompressor", "compressed-tensors", "torch", "transformers"} <= pinned.keys()
 
 
@@ -66,7 +66,7 @@ def test_the_environment_is_made_once_with_what_pip_knows(fake_uv: Uv, tmp_path:
     assert venv.startswith(f"venv --clear --python {sys.executable} ")
     assert torch.startswith(f"pip install --python {python} --no-deps torch==")
     assert torch.endswith("FIND_LINKS=/wheels,/more")
-    assert rest.startswith(f"pip install --python {python} --compile-bytecode --requirements {environment.SCRIPT} ")
+    assert rest.startswith(f"pip install --python {python} --compile-bytecode --requirements {environment.LLM_COMPRESSOR.script} ")
     assert environment.python(Progress(said)) == python
     assert len(fake_uv.asked()) == 3
 
