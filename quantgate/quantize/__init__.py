@@ -2,19 +2,24 @@
 
 model (base) + recipe (recipes) + texts (calibration, tokens.py) → llm-compressor (environment, child, oneshot.py) → input scales where
 there were no texts (repair) → structural check, manifest → its place, by one rename (place)
+a model inside a package (packaged) → BF16 (environment, dequantize.py) → its place
 """
 
 from quantgate.quantize.child import StoppedError, stoppable
 from quantgate.quantize.making import Asked, Made, Tools, make
+from quantgate.quantize.packaged import Packaged, Unpacking, unpack
 from quantgate.quantize.progress import WHO, Progress
 
 __all__ = [
     "WHO",
     "Asked",
     "Made",
+    "Packaged",
     "Progress",
     "StoppedError",
     "Tools",
+    "Unpacking",
     "make",
     "stoppable",
+    "unpack",
 ]

@@ -19,7 +19,7 @@ WORKING_SHARE = 0.25  # of the weights: a layer's copies while it is packed
 COMMIT = re.compile(r"[0-9a-f]{40}")
 COMPANIONS = (
     "tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "generation_config.json",
-    "*processor_config.json", "LICENSE*", "LICENCE*",
+    "*processor_config.json", "LICENSE*", "LICENCE*", "NOTICE*",
 )  # fmt: skip
 """Files that a checkpoint has from its base as they are: saving them again would add keys of the saving library to them."""
 

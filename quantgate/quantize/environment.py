@@ -75,15 +75,15 @@ def _alone(lock: Path, whose: str, progress: Progress) -> Iterator[None]:
 
 
 def _make(wanted: Environment, folder: Path, interpreter: Path, flavour: str, progress: Progress) -> None:
-    command, env, whose = find_uv(), uv.environment(), f"{wanted.name}'s environment"
-    run_uv([command, "venv", "--clear", "--python", sys.executable, str(folder)], env, whose, progress)
+    command, env, what = find_uv(), uv.environment(), f"{wanted.name}'s environment could not be made"
+    run_uv([command, "venv", "--clear", "--python", sys.executable, str(folder)], env, what, progress)
     install = [command, "pip", "install", "--python", str(interpreter)]
     if flavour == "cpu":
         # Alone and first, as make_env.py does and for the same reason.
         torch = next(pin for pin in metadata(wanted.script)["dependencies"] if pin.startswith("torch="))
         torch_env, backend = uv.torch_source(env)
-        run_uv([*install, *backend, "--no-deps", torch], torch_env, whose, progress)
-    run_uv([*install, "--compile-bytecode", "--requirements", str(wanted.script)], env, whose, progress)
+        run_uv([*install, *backend, "--no-deps", torch], torch_env, what, progress)
+    run_uv([*install, "--compile-bytecode", "--requirements", str(wanted.script)], env, what, progress)
 
 
 def find_uv() -> str:
@@ -96,11 +96,11 @@ def find_uv() -> str:
 
 
 def run_uv(command: list[str], env: dict[str, str], what: str, progress: Progress) -> None:
-    """Raises ConfigurationError where uv fails, its own words above it; `what` was to be had of it."""
+    """Raises ConfigurationError where uv fails, its own words above it; `what`: what that means."""
     ended = child.run(command, env, progress.hear)
     if ended.code:
         progress.quote(ended.last)
         raise ConfigurationError(
-            f"{what} could not be made (`{' '.join(command[1:3])}` ended with exit code {ended.code}, see above): "
+            f"{what} (`{' '.join(command[1:3])}` ended with exit code {ended.code}, see above): "
             f"{uv.REMEDY}, PIP_FIND_LINKS a folder of wheels"
         )

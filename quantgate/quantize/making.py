@@ -1,27 +1,24 @@
 """From a model to a quantized checkpoint: `make(asked, progress)`. Whole, looked at, and in its place, or nothing."""
 
 import errno
-import json
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from quantgate import __version__, folders
 from quantgate.checkpoint import Report, inspect_checkpoint
-from quantgate.errors import ConfigurationError, QuantizeError
+from quantgate.errors import ConfigurationError
 from quantgate.fingerprint import of_checkpoint
-from quantgate.quantize import base, calibration, child, environment, place, recipes, repair
+from quantgate.quantize import base, calibration, environment, place, program, recipes, repair
 from quantgate.quantize.progress import Progress
 from quantgate.quantize.recipes import Recipe
 from quantgate.records import Started
 from quantgate.registry import Calibration, Manifest, locate, write_manifest
 
 HERE = Path(__file__).parent
-PHASE = "phase: "
 TOKENS = "tokens.jsonl"
 
 
@@ -83,7 +80,7 @@ def make(asked: Asked, progress: Progress, tools: Tools | None = None) -> Made:
             versions = _oneshot(asked, recipe, model, work / output.name, shown, progress, tools)
             made = _finished(asked, recipe, model, work / output.name, output, shown, versions, began, progress)
         except OSError as error:
-            raise _full(work) if error.errno == errno.ENOSPC else error from None
+            raise program.full(work) if error.errno == errno.ENOSPC else error from None
         place.take(work / output.name, output)
     return made
 
@@ -102,7 +99,7 @@ def _oneshot(
         "seed": asked.seed,
         "made": str(made),
     }
-    said = _child(tools.python(progress), tools.oneshot, task, work, progress)
+    said = program.ask(tools.python(progress), tools.oneshot, task, work, progress)
     return dict(said["versions"])
 
 
@@ -171,48 +168,5 @@ def _tokens(wanted: calibration.Wanted, model: base.Model, work: Path, progress:
     }
     python = tools.python(progress)
     with progress.phase("reading calibration data"):
-        said = _child(python, tools.tokens, task, work, progress, who=wanted.source)
+        said = program.ask(python, tools.tokens, task, work, progress, who=wanted.source)
     return calibration.told(wanted, work / TOKENS, said["skipped"])
-
-
-def _child(
-    python: Path, program: Path, task: dict[str, Any], work: Path, progress: Progress, who: str = "llm-compressor"
-) -> dict[str, Any]:
-    """Run one of our programs in the other environment; what it tells in the end."""
-    told = work / "told.json"
-    told.unlink(missing_ok=True)
-
-    def hear(line: str) -> None:
-        if line.startswith(PHASE):
-            progress.begin(line.removeprefix(PHASE))
-        else:
-            progress.hear(line)
-
-    # Isolated (-I): what this environment's variables say of Python is not meant for another one. Nothing is fetched from there.
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    try:
-        ended = child.run([str(python), "-I", str(program), json.dumps({**task, "told": str(told)})], env, hear)
-    except BaseException:
-        progress.clear()
-        raise
-    if ended.code == 0:
-        progress.end()
-        return dict(json.loads(told.read_bytes()))
-    progress.clear()
-    if told.is_file():
-        raise ConfigurationError(f"{who}: {json.loads(told.read_bytes())['refused']}")
-    progress.quote(ended.last)
-    raise _failure(ended, work)
-
-
-def _full(work: Path) -> QuantizeError:
-    return QuantizeError(f"the disk of {work.parent} is full; nothing was made; free some, or name a folder on a larger disk with -o")
-
-
-def _failure(ended: child.Ended, work: Path) -> QuantizeError:
-    if ended.code == -signal.SIGKILL:
-        return QuantizeError("llm-compressor was killed (SIGKILL), most often by a system that is out of memory; nothing was made")
-    if any("No space left on device" in line for line in ended.last):
-        return _full(work)
-    how = f"exit code {ended.code}" if ended.code >= 0 else signal.Signals(-ended.code).name
-    return QuantizeError(f"llm-compressor ended with {how}, see above, and nothing was made")

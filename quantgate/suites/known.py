@@ -8,6 +8,7 @@ from quantgate.suites.kinds import Document, LoadSuite, Question, QuestionSuite,
 from quantgate.suites.public import WIKITEXT2, rows
 
 REFERENCE = Path(__file__).parent / "reference"
+PROSE = Path(__file__).parent / "prose.jsonl"
 
 
 def _rows(file: Path) -> list[dict[str, str]]:
@@ -50,6 +51,12 @@ def decode_1x16(_: Path | None) -> LoadSuite:
     return LoadSuite("decode-1x16", concurrency=1, requests=1, prompt_tokens=128, max_tokens=16, rounds=3, warm_up_rounds=1)
 
 
+def prose_48(_: Path | None) -> TextSuite:
+    """48 paragraphs of English, each on a subject of its own, written for this project with a language model's help in November 2026:
+    text that no model has been trained on before, for machines that reach no data set. About 6,600 tokens."""
+    return TextSuite("prose-48", [Document(row["id"], row["text"]) for row in _rows(PROSE)])
+
+
 def wikitext2(data: Path | None) -> TextSuite:
     """The first 50 paragraphs of WikiText-2 raw, test split, of at least 64 and at most 900 characters."""
     lines = (str(row["text"]).strip() for row in rows(WIKITEXT2, data, "wikitext2-50"))
@@ -67,6 +74,7 @@ SUITES: dict[str, tuple[type[Suite], Callable[[Path | None], Suite]]] = {
     "decode-16x256-image": (LoadSuite, decode_16x256_image),
     "decode-64x256": (LoadSuite, decode_256(64, 128)),
     "decode-256x256": (LoadSuite, decode_256(256, 512)),
+    "prose-48": (TextSuite, prose_48),
     "wikitext2-50": (TextSuite, wikitext2),
 }
 """Name in models.toml → kind (known without reading anything) and loader (given --data-dir)."""
