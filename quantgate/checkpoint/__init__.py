@@ -2,6 +2,7 @@
 
 storage → shards                        (bytes of named tensors, block by block; the folder's shards against its index)
 schemes, matching → plan → dialects, integer_dialects → source   (what the configuration promises of which module)
+declared                                (in how many bits it asks to be computed)
 numerics → decode → yardstick           (codes and scales as numbers; what the format costs at best)
 structure, layout, refusals, spreading, blocks, scales, codes, fidelity, configuration, companions, size, unread → inspection
                                         (the checks, and all of them in one report)
@@ -9,6 +10,7 @@ show                                    (the report for people)
 engine                                  (an engine's own loader, asked in a process of its own)
 """
 
+from quantgate.checkpoint.declared import declared_numerics
 from quantgate.checkpoint.decode import Linear
 from quantgate.checkpoint.encoding import Tensor, bf16, encode
 from quantgate.checkpoint.engine import LIMIT_SECONDS, Engine, as_served, tell, with_engine
@@ -45,6 +47,7 @@ __all__ = [
     "as_served",
     "bf16",
     "check_linears",
+    "declared_numerics",
     "encode",
     "formats_of",
     "inspect_checkpoint",

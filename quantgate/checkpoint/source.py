@@ -99,7 +99,7 @@ def in_names_of(base: Source, source: Source) -> Source:
 def _plan(folder: Path, config: dict[str, Any]) -> tuple[Plan, list[Finding]]:
     """What is refused is named once, and nothing is asked of tensors that no engine will see."""
     try:
-        return read_plan(_quantization(folder, config), config), []
+        return read_plan(quantization(folder, config), config), []
     except RefusedError as error:
         meaning = f"vLLM {VLLM} refuses it: {error.rule}"
         where = "config.json" if _in_config(config) is not None else HF_QUANT
@@ -115,7 +115,8 @@ def _in_config(config: dict[str, Any]) -> Any:
     return text.get("quantization_config") if raw is None and isinstance(text, dict) else raw
 
 
-def _quantization(folder: Path, config: dict[str, Any]) -> Any:
+def quantization(folder: Path, config: dict[str, Any]) -> Any:
+    """The raw configuration of it, wherever it stands; None where there is none."""
     beside = folder / HF_QUANT
     raw = _in_config(config)
     return read_json(beside) if raw is None and beside.is_file() else raw

@@ -161,6 +161,8 @@ def decide(evidence: Evidence, others: Others = ALONE) -> Verdict:
         aspect=evidence.aspect,
         clusters=evidence.clusters,
         groups=list(evidence.groups),
+        numerics=evidence.measured.provenance.numerics,
+        kernels=list(evidence.measured.provenance.kernels),
         noise=evidence.noise,
         divergence=evidence.divergence,
     )

@@ -5,10 +5,11 @@ None of it decides; each is a note behind the reason, so that a verdict on the w
 
 import re
 
-from quantgate.records import Measurement
+from quantgate.judgement.wording import computed
+from quantgate.records import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, Measurement
 from quantgate.registry import REFERENCE_PRECISION
 
-UNKNOWN = {"", "unknown", "not recorded"}
+UNKNOWN = {"", "unknown", NOT_RECORDED}
 
 
 def notes(measured: Measurement, baseline: Measurement) -> list[str]:
@@ -18,6 +19,7 @@ def notes(measured: Measurement, baseline: Measurement) -> list[str]:
         found += since_approval(measured, baseline)
     else:
         found += [_order(measured, baseline), _same_weights(measured, baseline), _went(measured, baseline, "vllm")]
+        found.append(_computed_otherwise(measured, baseline))
         found.append("" if measured.family == baseline.family else f"the baseline is of another family, {baseline.family}")
     found += [_went(measured, baseline, name) for name in ("tensor_parallel", "seed")]
     return [one for one in found if one]
@@ -28,13 +30,25 @@ def since_approval(measured: Measurement, baseline: Measurement) -> list[str]:
     now, before = measured.provenance, baseline.provenance
     found = ["the weights changed"] if now.checkpoint_fingerprint != before.checkpoint_fingerprint else []
     found += [_went(measured, baseline, name) for name in ("vllm", "torch", "transformers", "driver", "device_name")]
-    if now.kernels != before.kernels:
+    if otherwise := _computed_otherwise(measured, baseline):
+        found.append(otherwise)
+    elif now.kernels != before.kernels:
         found.append(f"kernels went from {', '.join(before.kernels) or 'none named'} to {', '.join(now.kernels) or 'none named'}")
     found = [one for one in found if one]
     engine = [one for one in found if not one.startswith("device name ")]
     if engine and now.checkpoint_fingerprint == before.checkpoint_fingerprint and now.checkpoint_fingerprint not in UNKNOWN:
         found.append("the weights are the same: what changed is the engine, not the checkpoint")
     return found
+
+
+def _computed_otherwise(measured: Measurement, baseline: Measurement) -> str:
+    """Where one was computed in other bits than the other: no word where that was not recorded, or one of them is BF16, which is the point
+    of comparing."""
+    now, before = measured.provenance, baseline.provenance
+    both = {one.numerics.removesuffix(AS_DECLARED) for one in (now, before)}
+    if len(both) == 1 or both & {PLAIN, NOT_KNOWN, *UNKNOWN}:
+        return ""
+    return f"numerics went from {computed(before.numerics, before.kernels)} to {computed(now.numerics, now.kernels)}"
 
 
 def other_class(measured: Measurement, baseline: Measurement) -> str:

@@ -1,8 +1,9 @@
 """A verdict as one line for a tired reader: who, what was found, within what, on how much, and why it came out so."""
 
 import math
+from collections.abc import Sequence
 
-from quantgate.records import Answers, Measurement, Noise, TextLoss, Verdict
+from quantgate.records import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, Answers, Measurement, Noise, TextLoss, Verdict
 from quantgate.stats import RESOLUTION_NATS
 
 TEXT_UNIT = "ln(PPL ratio)"
@@ -46,7 +47,21 @@ def _sentence(verdict: Verdict) -> str:
     if verdict.divergence is not None and verdict.divergence.kl_nats.mean > 0:
         apart = f", KL >= {verdict.divergence.kl_nats.mean:.2g} nats, same top token {100 * verdict.divergence.top1_agreement:.1f} %"
     found, wanted = _found(verdict, verdict.drop), _wanted(verdict, verdict.tolerance)
-    return f"{head}{found}, {wanted}, {count}{apart}; {verdict.reason}"
+    return f"{head}{found}, {wanted}, {count}{apart}; {_computed(verdict)}{verdict.reason}"
+
+
+def _computed(verdict: Verdict) -> str:
+    """In how many bits, and by which kernels; nothing of BF16, and nothing since an approval, where a change is a note."""
+    if verdict.against == "own" or verdict.numerics in ("", NOT_RECORDED, PLAIN):
+        return ""
+    return f"{computed(verdict.numerics, verdict.kernels)}; "
+
+
+def computed(numerics: str, kernels: Sequence[str]) -> str:
+    """ "W4A16 by MarlinNvFp4LinearKernel"; behind what is not certain a kernel is named, and answers for nothing."""
+    told = f"numerics {numerics}" if numerics in (NOT_KNOWN, NOT_RECORDED) else numerics
+    by = ", by " if told != numerics or told.endswith(AS_DECLARED) else " by "
+    return told + (by + ", ".join(kernels) if kernels else "")
 
 
 def loss(verdict: Verdict) -> str:

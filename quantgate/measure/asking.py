@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from quantgate import fingerprint, interrupts
+from quantgate.checkpoint import declared_numerics
 from quantgate.errors import MeasurementError
+from quantgate.measure.numerics import numerics_of
 from quantgate.records import Provenance, Started
 from quantgate.registry import made_by
 from quantgate.server import Serving, watched
@@ -99,4 +101,5 @@ def provenance(server: Serving, suite: str, sampling: dict[str, Any], started: S
         started=started.at,
         seconds=round(started.seconds(), 3),
         made_by=made_by(server.folder, weights),
+        numerics=numerics_of(declared_numerics(server.folder), server.chosen(), server.checkpoint.serve.env),
     )

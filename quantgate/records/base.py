@@ -5,10 +5,16 @@ import time
 
 import msgspec
 
+NOT_RECORDED, NOT_KNOWN, PLAIN = "not recorded", "not known", "W16A16"
+"""Numerics that an older record lacks, that nobody can tell, and that are BF16's own."""
+AS_DECLARED = " as declared"
+"""Behind numerics that the checkpoint declares, where nobody knows what its kernel made of that."""
+
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Under what a measurement was made. `device_class` is device name + MIG profile + TP, or "cpu".
 
+    `numerics`: in how many bits weights and activations were computed ("W4A16"; `measure/numerics.py`), where that was recorded.
     `made_by`: what `quantgate quantize` wrote down of the checkpoint, where it made it and nobody has changed it since.
     """
 
@@ -31,6 +37,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started: str
     seconds: float
     made_by: str | None = None
+    numerics: str = NOT_RECORDED
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

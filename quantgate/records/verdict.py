@@ -48,6 +48,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     `aspect`: "" for what the suite asks; "length" (tokens of its answers) or "ttft" where a verdict of its own stands beside that.
     `against`: the family's BF16 baseline, the checkpoint's own approved measurement, or BF16 in the same run.
     `p_value` is Holm-adjusted over the checkpoint's suites, `p_value_alone` is not, `p_value_mid` is McNemar's mid-p, alone.
+    `numerics`, `kernels`: how the measurement was computed, as its provenance has it; "" and none where there was nothing to judge.
     `discordance`: share of the items that changed; `clusters`: in how many the `n` stand, where they depend on each other.
     """
 
@@ -75,3 +76,5 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     discordance: float | None = None
     clusters: int | None = None
     groups: list[GroupLoss] = msgspec.field(default_factory=list)
+    numerics: str = ""
+    kernels: list[str] = msgspec.field(default_factory=list)

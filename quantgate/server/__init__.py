@@ -6,8 +6,10 @@ from quantgate.server.liveness import watched
 from quantgate.server.pool import Pool
 from quantgate.server.server import Server
 from quantgate.server.serving import Secret, Serving
+from quantgate.server.vllm_log import Chosen
 
 __all__ = [
+    "Chosen",
     "Pool",
     "Secret",
     "Server",

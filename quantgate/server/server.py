@@ -23,6 +23,7 @@ from quantgate.registry import Checkpoint
 from quantgate.server import launch, vllm_log
 from quantgate.server.process import Ended, Process
 from quantgate.server.serving import REQUEST_SECONDS, Secret, Serving
+from quantgate.server.vllm_log import Chosen
 from quantgate.server.vllm_warnings import warnings
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class Server(Serving):
     def kernels(self, *, quantized: bool = False) -> list[str]:
         """As the log says."""
         return vllm_log.kernels(vllm_log.read(self.log), quantized=quantized)
+
+    def chosen(self) -> list[Chosen]:
+        """As the log says."""
+        return vllm_log.chosen(vllm_log.read(self.log), quantized=True)
 
     def warnings(self) -> list[str]:
         """What its log warns of so far that concerns the checkpoint."""

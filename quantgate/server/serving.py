@@ -11,6 +11,7 @@ from quantgate.devices import Slot
 from quantgate.errors import ServerError
 from quantgate.records import DeviceHealth
 from quantgate.registry import Checkpoint
+from quantgate.server.vllm_log import Chosen
 
 if TYPE_CHECKING:
     import httpx
@@ -47,6 +48,10 @@ class Serving(ABC):
     @abstractmethod
     def kernels(self, *, quantized: bool = False) -> list[str]:
         """Kernels that were chosen, in order of appearance; none where nobody can tell; `quantized`: of quantized layers alone."""
+
+    def chosen(self) -> list[Chosen]:
+        """The kernels of its quantized layers, with what they are for; none where nobody can tell."""
+        return []
 
     @abstractmethod
     def health(self) -> DeviceHealth | None:
