@@ -32,6 +32,30 @@ def test_the_same_weights_under_another_kernel_are_the_engine_s_doing() -> None:
     assert since_approval(with_provenance(before, device_name="CPU Y"), before) == ["device name went from CPU to CPU Y"]
 
 
+def test_other_numerics_since_the_approval_are_told_with_their_kernels() -> None:
+    before = with_provenance(text_loss("nvfp4"), kernels=["EmulationNvFp4LinearKernel"], numerics="W4A4")
+    now = with_provenance(before, kernels=["MarlinNvFp4LinearKernel"], numerics="W4A16")
+    assert since_approval(now, before) == [
+        "numerics went from W4A4 by EmulationNvFp4LinearKernel to W4A16 by MarlinNvFp4LinearKernel",
+        "the weights are the same: what changed is the engine, not the checkpoint",
+    ]
+
+
+@pytest.mark.parametrize("unrecorded", ["not recorded", "not known", "W4A4 as declared"])
+def test_numerics_that_one_side_does_not_know_have_not_changed(unrecorded: str) -> None:
+    before = with_provenance(text_loss("nvfp4"), kernels=["A"], numerics=unrecorded)
+    assert since_approval(with_provenance(before, numerics="W4A4"), before) == []
+    # The kernels are told as before.
+    assert since_approval(with_provenance(before, numerics="W4A4", kernels=["B"]), before)[0] == "kernels went from A to B"
+
+
+def test_another_checkpoint_s_other_numerics_are_noted_and_bf16_s_are_not() -> None:
+    marlin = with_provenance(answers(MIXED, "nvfp4"), kernels=["MarlinNvFp4LinearKernel"], numerics="W4A16")
+    emulated = with_provenance(answers(MIXED, "int4"), kernels=["E"], numerics="W4A4")
+    assert notes(marlin, emulated)[-1] == "numerics went from W4A4 by E to W4A16 by MarlinNvFp4LinearKernel"
+    assert notes(marlin, with_provenance(answers(MIXED), kernels=[], numerics="W16A16")) == []
+
+
 def test_two_checkpoints_as_they_should_be_need_no_word() -> None:
     assert notes(answers(MIXED, "nvfp4"), answers(MIXED)) == []
 

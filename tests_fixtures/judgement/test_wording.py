@@ -1,8 +1,12 @@
 """Verdicts as sentences."""
 
+import pytest
+
+from quantgate.judgement.comparison import judge_pair
 from quantgate.judgement.rule import Others, error
 from quantgate.judgement.text import judge_text
 from quantgate.judgement.wording import TEXT_UNIT, sentence
+from quantgate.registry import Tolerance
 from tests_fixtures.doubles.examples import text_loss, with_provenance
 from tests_fixtures.doubles.pairs import judged, pair_of_answers, pair_of_texts
 
@@ -48,3 +52,34 @@ def test_the_sentence_on_what_was_not_measured_is_its_reason() -> None:
     got = error(text_loss("nvfp4"), TEXT_UNIT, "the server died")
     assert got.verdict == "error"
     assert sentence(got) == "error: reference/nvfp4 reference-text: the server died"
+
+
+@pytest.mark.parametrize(
+    ("numerics", "kernels", "told"),
+    [
+        ("W4A4", ["DecodedNvFp4LinearKernel"], "; W4A4 by DecodedNvFp4LinearKernel; a real loss"),
+        (
+            "W8A8 and W4A16",
+            ["CutlassFP8ScaledMMLinearKernel", "MARLIN"],
+            "; W8A8 and W4A16 by CutlassFP8ScaledMMLinearKernel, MARLIN; a real",
+        ),
+        ("W4A4 as declared", ["NewKernel"], "; W4A4 as declared, by NewKernel; a real loss"),
+        ("W4A4 as declared", [], "; W4A4 as declared; a real loss"),
+        ("not known", ["NewKernel"], "; numerics not known, by NewKernel; a real loss"),
+        ("not recorded", ["SomeKernel"], "(38 regressed, 18 improved); a real loss"),
+    ],
+)
+def test_the_sentence_says_in_how_many_bits_and_by_which_kernels(numerics: str, kernels: list[str], told: str) -> None:
+    measured, baseline = pair_of_answers(38, 18, 1200)
+    got = judged((with_provenance(measured, numerics=numerics, kernels=kernels), with_provenance(baseline, numerics="W16A16", kernels=[])))
+    assert (got.numerics, got.kernels) == (numerics, kernels)
+    assert told in sentence(got)
+
+
+def test_of_bf16_and_since_an_approval_the_sentence_names_no_bits() -> None:
+    bf16, _ = pair_of_answers(38, 18, 1200)
+    assert "W16A16" not in sentence(judged((with_provenance(bf16, numerics="W16A16"), bf16)))
+    nvfp4 = with_provenance(text_loss("nvfp4"), numerics="W4A4")
+    got = judge_pair(nvfp4, with_provenance(nvfp4, started="later"), Tolerance())
+    assert (got.against, got.numerics) == ("own", "W4A4")
+    assert "W4A4" not in sentence(got)

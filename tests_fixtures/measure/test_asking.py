@@ -10,6 +10,7 @@ from quantgate.measure.asking import ask_all, chosen, provenance
 from quantgate.records import Started
 from quantgate.server.endpoint import Endpoint
 from quantgate.server.serving import Secret
+from quantgate.server.vllm_log import Chosen
 from quantgate.suites import Document
 from tests_fixtures.doubles.fake_llmcompressor import Bench
 from tests_fixtures.doubles.little_vllm import running
@@ -31,14 +32,18 @@ def test_provenance_says_what_made_a_checkpoint_that_quantgate_made(tmp_path: Pa
         folder=made,
         slot=SimpleNamespace(devices=[device], device_class="cpu"),
         versions=lambda: {"vllm": "1", "torch": "2", "transformers": "5"},
-        checkpoint=SimpleNamespace(serve=SimpleNamespace(tensor_parallel=1)),
+        checkpoint=SimpleNamespace(serve=SimpleNamespace(tensor_parallel=1, env={})),
         kernels=list,
+        chosen=lambda: [Chosen("MarlinNvFp4LinearKernel")],
     )
     told = provenance(server, "s0", {}, Started())
     assert told.made_by is not None
     assert told.made_by.startswith("NVFP4 by quantgate ")
+    assert told.numerics == "W4A16"
     (made / "quantgate.json").unlink()
-    assert provenance(server, "s0", {}, Started()).made_by is None
+    server.chosen = list
+    without = provenance(server, "s0", {}, Started())
+    assert (without.made_by, without.numerics) == (None, "W4A4 as declared")
 
 
 @pytest.mark.parametrize("key", ["", "s3cret"])

@@ -13,3 +13,10 @@ def test_what_made_a_checkpoint_is_left_out_where_nobody_knows_and_kept_where_so
     known = msgspec.structs.replace(PROVENANCE, made_by="NVFP4 by quantgate")
     new = files.encode(text_loss(provenance=known))
     assert [files.decode(content, TextLoss, "it").provenance.made_by for content in (old, new)] == [None, "NVFP4 by quantgate"]
+
+
+def test_numerics_that_an_older_record_lacks_are_not_recorded() -> None:
+    old = files.encode(text_loss())
+    assert b"numerics" not in old
+    known = files.encode(text_loss(provenance=msgspec.structs.replace(PROVENANCE, numerics="W4A16")))
+    assert [files.decode(one, TextLoss, "it").provenance.numerics for one in (old, known)] == ["not recorded", "W4A16"]

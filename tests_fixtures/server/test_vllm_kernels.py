@@ -88,3 +88,27 @@ def test_what_else_an_engine_uses_is_no_kernel(said: str) -> None:
 def test_kernels_stand_in_order_and_once_whoever_names_them() -> None:
     lines = [*list(NAMED)[:1], *list(NAMED)[4:7], *list(NAMED)[:1]]
     assert vllm_log.kernels(log(*lines) * 2) == ["MarlinNvFp4LinearKernel", "MARLIN", "FLASHINFER_B12X", "TRITON"]
+
+
+@pytest.mark.parametrize(
+    ("said", "experts"),
+    [
+        ("__init__.py:1240] Using MarlinNvFp4LinearKernel for NVFP4 GEMM", ""),
+        ("nvfp4.py:242] Using 'MARLIN' NvFp4 MoE backend out of potential backends: ['MARLIN'].", "NVFP4"),
+        ("fp8.py:418] Using TRITON Fp8 MoE backend out of potential backends: ['AITER', 'TRITON'].", "FP8"),
+        ("fp8.py:512] Using DeepGemm kernels for Fp8MoEMethod.", "FP8"),
+        ("mxfp8.py:139] Using 'MARLIN' MxFp8 MoE backend.", "MXFP8"),
+        ("mxfp4.py:567] Using AITER_MXFP4_BF16 for Kimi-K3 SiTU MXFP4 MoE.", "MXFP4"),
+        ("w4a8_int8.py:102] Using CPU_INT4 W4A8 Int8 MoE backend out of potential backends: ['CPU_INT4']", "W4A8 INT8"),
+        ("w4a8.py:96] Using CUTLASS W4A8 MoE backend.", "W4A8"),
+        ("mxfp4.py:2224] Using MarlinExperts", "other"),
+    ],
+)
+def test_a_backend_of_experts_comes_with_their_format(said: str, experts: str) -> None:
+    assert [one.experts for one in vllm_log.chosen(log(said))] == [experts]
+
+
+def test_one_name_for_two_formats_is_two_choices_and_one_kernel() -> None:
+    lines = log("x] Using 'MARLIN' NvFp4 MoE backend.", "x] Using 'MARLIN' MxFp8 MoE backend.", "x] Using 'MARLIN' NvFp4 MoE backend.")
+    assert vllm_log.chosen(lines) == [vllm_log.Chosen("MARLIN", "NVFP4"), vllm_log.Chosen("MARLIN", "MXFP8")]
+    assert vllm_log.kernels(lines) == ["MARLIN"]
