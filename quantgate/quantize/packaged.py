@@ -91,7 +91,9 @@ def _license(packaged: Packaged, packages: Path, made: Path) -> None:
 
 
 def _require_sound(made: Path, output: Path) -> None:
-    broken = inspect_checkpoint(made).of("error")
-    if broken:
-        told = f"{broken[0].where}: {broken[0].value}: {broken[0].meaning}"
+    try:
+        told = next((f"{one.where}: {one.value}: {one.meaning}" for one in inspect_checkpoint(made).of("error")), None)
+    except ConfigurationError as unreadable:
+        told = str(unreadable)
+    if told is not None:
         raise QuantizeError(f"what was made for {output} is not sound, and was thrown away: {told}")
