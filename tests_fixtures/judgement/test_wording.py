@@ -79,7 +79,9 @@ def test_the_sentence_says_in_how_many_bits_and_by_which_kernels(numerics: str, 
 def test_of_bf16_and_since_an_approval_the_sentence_names_no_bits() -> None:
     bf16, _ = pair_of_answers(38, 18, 1200)
     assert "W16A16" not in sentence(judged((with_provenance(bf16, numerics="W16A16"), bf16)))
-    nvfp4 = with_provenance(text_loss("nvfp4"), numerics="W4A4")
-    got = judge_pair(nvfp4, with_provenance(nvfp4, started="later"), Tolerance())
+    before = with_provenance(text_loss("nvfp4"), numerics="W4A4")
+    moved = with_provenance(text_loss("nvfp4", (20.1, 31.0, 39.0, 52.0, 58.0, 71.0)), numerics="W4A4")
+    got = judge_pair(before, moved, Tolerance())
     assert (got.against, got.numerics) == ("own", "W4A4")
+    assert "since its approval: perplexity +" in sentence(got)
     assert "W4A4" not in sentence(got)

@@ -20,11 +20,13 @@ DIVISOR = "model.layers.1.mlp.down_proj.input_global_scale"
 def test_a_checkpoint_comes_to_its_place_with_the_base_s_companions_and_a_manifest(bench: Bench) -> None:
     (bench.checkpoint / "tokenizer.json").write_text("{}", encoding="utf-8")  # as a library saved it again
     (bench.model / "LICENSE").write_text("the base's terms", encoding="utf-8")
+    (bench.model / "NOTICE").write_text("where it is from", encoding="utf-8")
     (bench.checkpoint / "model.safetensors").chmod(0o600)  # as safetensors leaves it
     made = bench.make(seed=7)
     assert bench.left() == ["made"]
     assert (bench.output / "tokenizer.json").read_bytes() == (bench.model / "tokenizer.json").read_bytes()
     assert (bench.output / "LICENSE").read_text(encoding="utf-8") == "the base's terms"
+    assert (bench.output / "NOTICE").read_text(encoding="utf-8") == "where it is from"
     assert (made.inspection.verdict, made.inspection.checkpoint) == ("pass", str(bench.output))
     assert {one.stat().st_mode & 0o777 for one in bench.output.iterdir()} == {0o644}
 

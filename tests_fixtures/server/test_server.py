@@ -10,7 +10,7 @@ import pytest
 from quantgate.devices import Device, Slot
 from quantgate.errors import ServerError
 from quantgate.registry import Checkpoint, Serve
-from quantgate.server import Server
+from quantgate.server import Chosen, Server
 from quantgate.server.server import boot_seconds
 from tests_fixtures.doubles.fake_nvml import FakeNvml, Gpu
 from tests_fixtures.doubles.machines import stand_in
@@ -47,6 +47,14 @@ def test_an_engine_that_dies_of_it_is_told_by_the_log_s_cause(tmp_path: Path, mo
 def test_an_answer_that_says_why_itself_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ServerError, match=r"its logprobs are not finite$"):
         booted(tmp_path, monkeypatch, f"{ANSWERED}its logprobs are not finite").wait_until_ready()
+
+
+def test_its_log_says_which_kernels_compute_its_quantized_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = booted(tmp_path, monkeypatch, DEAD)
+    lines = ["[a.py:1] Using 'MARLIN' NvFp4 MoE backend.", "[b.py:1] Using TRITON Unquantized MoE backend out of potential backends: []"]
+    server.log.write_text("\n".join(lines))
+    assert server.chosen() == [Chosen("MARLIN", "NVFP4")]
+    assert server.kernels() == ["MARLIN", "TRITON"]
 
 
 TAKEN = (
