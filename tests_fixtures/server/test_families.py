@@ -19,7 +19,7 @@ from quantgate.suites import SUITES, LoadSuite
 from tests_fixtures.doubles import machines
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / "families").glob("*.toml"))
+FILES = sorted(file for file in (ROOT / "families").glob("*.toml") if file.stem != "smollm2")  # that one is made here, by `make smollm2`
 HEAD = "0123456789abcdef0123456789abcdef01234567"
 """The commit that `main` is, in the imitation of the hub's cache."""
 PORT = 8000
@@ -126,11 +126,11 @@ def test_every_checkpoint_was_looked_at(machine: Machine) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_suites_exist_and_revisions_are_commits_or_say_that_they_want_to_be(file: Path) -> None:
-    lines = file.read_text(encoding="utf-8").splitlines()
+    text = file.read_text(encoding="utf-8")
     for family in registry.load(file).family:
         assert set(family.suites) <= set(SUITES)
         for one in family.checkpoint:
-            assert one.revision is None or len(one.revision) == 40 or any(f"{one.path}/commits shows" in line for line in lines)
+            assert one.revision is None or len(one.revision) == 40 or f'path = "{one.path}"\nrevision = "main" # pin it: ' in text
 
 
 def test_the_load_of_the_reports_is_64_requests_16_at_once() -> None:
