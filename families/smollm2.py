@@ -194,7 +194,9 @@ def run_pytest(options: list[str]) -> int:
                 stopped = interrupt
             except StoppedError as stop:
                 stopped = stop
-                process.send_signal(signal.SIGINT)  # a terminal tells every process of its group, whoever sent this told us alone
+                # A terminal tells every process of its group, whoever sent this told us alone. In a script's background SIGINT is ignored.
+                deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+                process.send_signal(signal.SIGTERM if deaf else signal.SIGINT)
     if stopped is not None:
         raise stopped
     return code
