@@ -30,9 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 STATED = Path(__file__).parent / "smollm2.toml"
 CALIBRATION = Path(__file__).parent / "calibration"
 MADE = ROOT / ".quantgate" / "smollm2"
-BASELINES: tuple[Path, list[str]] = ROOT / "baselines", []
-"""BF16's approved measurements, and pytest's options that say so."""
-
+BASELINES = MADE / "baselines"
+"""BF16's approved measurements, apart from those that a team reviews."""
 TESTS = ["tests_quant", "tests_accuracy"]
 ALWAYS, ON_PUBLIC_DATA = "prose-48", "wikitext2-50"
 PACKAGED = Packaged(
@@ -87,7 +86,7 @@ def _run(options: Options) -> int:
     slot = devices.select(options.gpu, options.tensor_parallel)[0]  # a device that is not there is told before anything is made
     make_checkpoints()
     asked = asking(options.data_dir)
-    given = [*TESTS, f"--models={asked.models}", f"--records={options.records}", *BASELINES[1], *options.all]
+    given = [*TESTS, f"--models={asked.models}", f"--records={options.records}", f"--baselines={BASELINES}", *options.all]
     if wanted := unapproved(slot.device_class, asked.suites):
         _say(f"no baseline of BF16's on {slot.device_class} for {' and '.join(wanted)}: measuring it")
         why = [f"--reason={'; '.join(filter(None, wanted.values()))}"] if any(wanted.values()) else []
@@ -171,7 +170,7 @@ def unapproved(device_class: str, suites: dict[str, Suite]) -> dict[str, str]:
     """Suites without a baseline of BF16's on this kind of device → why the one that is there does not count, "" where there is none."""
     weights, found = of_checkpoint(MADE / "bf16"), {}
     for name, suite in suites.items():
-        old = BaselineFolder(BASELINES[0]).load(device_class, FAMILY, "bf16", name)
+        old = BaselineFolder(BASELINES).load(device_class, FAMILY, "bf16", name)
         if old is None:
             found[name] = ""
         elif old.provenance.checkpoint_fingerprint != weights:
