@@ -36,13 +36,11 @@ def test_models_toml_says_what_was_found(tmp_path: Path, capsys: pytest.CaptureF
 def test_pytest_started_there_finds_the_suite_and_keeps_to_that_folder(tmp_path: Path) -> None:
     made = tmp_path / "mine"
     main(["init", str(made), *ALL])
-    file = made / "models.toml"
-    file.write_text(file.read_text(encoding="utf-8").replace('"wikitext2-50", "decode-16x256"', '"reference-text"'), encoding="utf-8")
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "--gpu=cpu", "-m", "nvfp4", "--collect-only"]
     done = subprocess.run(command, cwd=made, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "test_perplexity_recovers[reference/nvfp4:reference-text]" in done.stdout
+    assert "test_perplexity_recovers[reference/nvfp4:prose-48]" in done.stdout
     assert f"records in {made / '.quantgate' / 'records'}" in done.stdout
     assert f"rootdir: {made}" in done.stdout
 
