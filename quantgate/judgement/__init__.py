@@ -1,7 +1,7 @@
 """Measurement x baseline x tolerance -> verdict. `rule.py` decides, `admissible.py` says what may be judged at all."""
 
 from quantgate.judgement.admissible import unfit_to_approve
-from quantgate.judgement.answers import blind, judge_answers, judge_answers_unpaired
+from quantgate.judgement.answers import DISCORDANCE, blind, judge_answers, judge_answers_unpaired
 from quantgate.judgement.beforehand import has_no_verdict, missing_tolerances
 from quantgate.judgement.comparison import compare, judge_pair, read_record
 from quantgate.judgement.foresight import unable_to_see
@@ -16,12 +16,13 @@ from quantgate.judgement.long_run import (
 )
 from quantgate.judgement.rule import Others
 from quantgate.judgement.speed import judge_decode_tps, judge_speedup
-from quantgate.judgement.text import judge_text
+from quantgate.judgement.text import enough_to_decide, judge_text
 from quantgate.judgement.wellformed import malformed
 from quantgate.judgement.wording import ANSWERS_UNIT, figure, figure_parts, loss, sentence
 
 __all__ = [
     "ANSWERS_UNIT",
+    "DISCORDANCE",
     "Case",
     "Judge",
     "Others",
@@ -30,6 +31,7 @@ __all__ = [
     "coverage_table",
     "decision_probabilities",
     "decision_table",
+    "enough_to_decide",
     "extension_table",
     "figure",
     "figure_parts",

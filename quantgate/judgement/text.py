@@ -97,12 +97,29 @@ def _units(measured: TextLoss, baseline: TextLoss) -> dict[str, tuple[float, flo
 
 
 def _too_few(tokens: list[int], documents: int) -> list[Bearing]:
-    effective = sum(tokens) ** 2 / sum(count**2 for count in tokens)
+    effective = _effective(tokens)
     if effective >= ENOUGH_EFFECTIVE:
         return []
-    held = f"{documents} documents" + (f" in {len(tokens)} clusters" if len(tokens) < documents else "")
-    said = f"{held} weigh as much as {effective:.1f} of one size, and below {ENOUGH_EFFECTIVE:g} nothing is decided: measure more"
-    return [Bearing(Bears.DECIDES_NOTHING, said)]
+    said = f"{_held(tokens, documents)} weigh as much as {effective:.1f} of one size, and below {ENOUGH_EFFECTIVE:g} nothing is decided"
+    return [Bearing(Bears.DECIDES_NOTHING, f"{said}: measure more")]
+
+
+def _effective(tokens: list[int]) -> float:
+    """How many of one size weigh as much."""
+    return sum(tokens) ** 2 / sum(count**2 for count in tokens)
+
+
+def _held(tokens: list[int], documents: int) -> str:
+    return f"{documents} documents" + (f" in {len(tokens)} clusters" if len(tokens) < documents else "")
+
+
+def enough_to_decide(tokens: list[int], documents: int) -> str:
+    """Before it is measured: whether texts of so many scored tokens by cluster can decide anything."""
+    if not tokens or not any(tokens):
+        return "nothing: no token is scored"
+    effective = _effective(tokens)
+    can = "what they show is judged by its interval" if effective >= ENOUGH_EFFECTIVE else "too few for any verdict"
+    return f"{_held(tokens, documents)} weigh as much as {effective:.1f} of one size: {can}"
 
 
 def _power(tolerance: float, interval: tuple[float, float], n: int, *, by_one: bool) -> tuple[float, int | None] | None:

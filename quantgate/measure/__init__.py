@@ -2,11 +2,10 @@
 
 from quantgate.measure.acceptance import generate, sprinkle
 from quantgate.measure.answers import measure_answers
-from quantgate.measure.text_loss import encode, measure_text_loss
+from quantgate.measure.text_loss import measure_text_loss
 from quantgate.measure.throughput import measure_throughput
 
 __all__ = [
-    "encode",
     "generate",
     "measure_answers",
     "measure_text_loss",

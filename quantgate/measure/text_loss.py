@@ -7,15 +7,14 @@ has none. NLL = −Σℓᵢ / N over all documents, PPL = exp(NLL). The largest 
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from quantgate import fingerprint
 from quantgate.errors import MeasurementError
 from quantgate.measure.asking import ask_all, chosen, provenance
 from quantgate.records import DocumentLoss, DocumentTopK, Started, TextLoss
 from quantgate.server import Serving
 from quantgate.stats import divergence
-from quantgate.suites import TextSuite
+from quantgate.suites import Encoded, TextSuite, encode
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -27,26 +26,17 @@ LIKELIEST, SAMPLED = 10, 8
 """Tokens a position, and documents, of the sample for the divergence."""
 
 
-class Encoded(NamedTuple):
-    """A document as token ids."""
-
-    id: str
-    ids: list[int]
-
-
-def encode(suite: TextSuite, tokenizer: Path) -> list[Encoded]:
-    """Every document of the suite, encoded once with the tokenizer of the folder `tokenizer` (the BF16 checkpoint's)."""
-    encoded = fingerprint.tokenizer(tokenizer).encode_batch([document.text for document in suite.documents])
-    return [Encoded(document.id, row.ids) for document, row in zip(suite.documents, encoded, strict=True)]
-
-
 def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again: int = 0) -> TextLoss:
     """The loss on every document; raises MeasurementError where a number is missing or not finite.
 
     The likeliest tokens of SAMPLED documents are kept beside it; `again` documents are measured a second time.
     """
-    started, documents = Started(), encode(suite, tokenizer)
-    longest = server.checkpoint.serve.max_model_len
+    started, longest = Started(), server.checkpoint.serve.max_model_len
+    documents = encode(suite, tokenizer, longest)
+    if not documents:
+        raise MeasurementError(
+            f"{suite.name} has no document of {suite.cut.least} tokens by the tokenizer in {tokenizer}: nothing to measure"
+        )
     for document in documents:
         if longest is not None and len(document.ids) >= longest:
             raise MeasurementError(
@@ -97,7 +87,7 @@ def document_loss(document: Encoded, prompt_logprobs: list[dict[str, Any] | None
     for token, entries in _positions(document, prompt_logprobs):
         own.append(entries[token])
         best.append(max(entries.values()))
-    return DocumentLoss(id=document.id, tokens=len(own), nll_sum=-math.fsum(own), top1_nll_sum=-math.fsum(best))
+    return DocumentLoss(id=document.id, tokens=len(own), nll_sum=-math.fsum(own), top1_nll_sum=-math.fsum(best), cluster=document.cluster)
 
 
 def likeliest(document: Encoded, prompt_logprobs: list[dict[str, Any] | None] | None) -> DocumentTopK:
@@ -112,13 +102,14 @@ def likeliest(document: Encoded, prompt_logprobs: list[dict[str, Any] | None] | 
 
 
 def _positions(document: Encoded, prompt_logprobs: list[dict[str, Any] | None] | None) -> Iterator[tuple[str, dict[str, float]]]:
-    """For each position but the first: the token that stands there, and every token's logprob that came back, all finite."""
+    """For each position that is scored: the token that stands there, and every token's logprob that came back, all finite."""
     if prompt_logprobs is None or len(prompt_logprobs) != len(document.ids):
         seen = "none" if prompt_logprobs is None else len(prompt_logprobs)
         raise MeasurementError(f"{document.id}: {len(document.ids)} tokens were sent, prompt_logprobs came back for {seen}")
     if len(document.ids) < 2:
         raise MeasurementError(f"{document.id} has {len(document.ids)} tokens; it takes two for one to be predicted")
-    for place, (token, entries) in enumerate(zip(document.ids[1:], prompt_logprobs[1:], strict=True), start=1):
+    scored = zip(document.ids[document.first :], prompt_logprobs[document.first :], strict=True)
+    for place, (token, entries) in enumerate(scored, start=document.first):
         if not entries or str(token) not in entries:
             raise MeasurementError(f"{document.id}: position {place} has no logprob for its own token {token}")
         offered = {number: entry["logprob"] for number, entry in entries.items()}

@@ -1,12 +1,17 @@
-"""What people look at: a run's records as a table, and the figures of a load."""
+"""What people look at: a run's records as a table, the figures of a load, and the suites that there are."""
 
 from quantgate.report.load import LoadAsked, LoadResult, show_load
+from quantgate.report.suites import described, every_suite, show_described, show_suites
 from quantgate.report.table import checkpoint_rows, show_table
 
 __all__ = [
     "LoadAsked",
     "LoadResult",
     "checkpoint_rows",
+    "described",
+    "every_suite",
+    "show_described",
     "show_load",
+    "show_suites",
     "show_table",
 ]

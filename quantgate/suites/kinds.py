@@ -8,8 +8,28 @@ from quantgate import fingerprint
 
 
 class Document(NamedTuple):
+    """`cluster`: what documents that depend on each other have in common: an article, a conversation."""
+
     id: str
     text: str
+    cluster: str | None = None
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """How a document's tokens become what is asked, where that goes by tokens.
+
+    `least`: shorter documents are left out. `spare`: longer ones are cut at max_model_len − `spare`. `window` and `stride`: a document
+    is asked in windows of so many tokens, each beginning `stride` behind the one before, and each token is scored once, in the first
+    window that has it.
+    """
+
+    least: int = 0
+    spare: int | None = None
+    window: int | None = None
+    stride: int | None = None
+
+
+WHOLE = Cut()
 
 
 class Question(NamedTuple):
@@ -24,10 +44,13 @@ class TextSuite(msgspec.Struct, frozen=True):
 
     name: str
     documents: list[Document]
+    cut: Cut = WHOLE
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint.of(self.documents)
+        """Of suites that say nothing of clusters or tokens as it was before they could."""
+        documents = [one if one.cluster is not None else one[:2] for one in self.documents]
+        return fingerprint.of(documents if self.cut == WHOLE else [documents, msgspec.to_builtins(self.cut)])
 
 
 class QuestionSuite(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from quantgate.suites.kinds import Document, LoadSuite, Question, QuestionSuite, Suite, TextSuite
-from quantgate.suites.public import WIKITEXT2, rows
+from quantgate.suites.texts import ultrachat, wikitext2, wikitext2_50, wikitext2_sliding
 
 REFERENCE = Path(__file__).parent / "reference"
 PROSE = Path(__file__).parent / "prose.jsonl"
@@ -57,13 +57,6 @@ def prose_48(_: Path | None) -> TextSuite:
     return TextSuite("prose-48", [Document(row["id"], row["text"]) for row in _rows(PROSE)])
 
 
-def wikitext2(data: Path | None) -> TextSuite:
-    """The first 50 paragraphs of WikiText-2 raw, test split, of at least 64 and at most 900 characters."""
-    lines = (str(row["text"]).strip() for row in rows(WIKITEXT2, data, "wikitext2-50"))
-    kept = [line for line in lines if not line.startswith("=") and 64 <= len(line) <= 900]
-    return TextSuite("wikitext2-50", [Document(f"paragraph-{number:02}", line) for number, line in enumerate(kept[:50])])
-
-
 SUITES: dict[str, tuple[type[Suite], Callable[[Path | None], Suite]]] = {
     "reference-text": (TextSuite, reference_text),
     "reference-questions": (QuestionSuite, reference_questions),
@@ -75,6 +68,9 @@ SUITES: dict[str, tuple[type[Suite], Callable[[Path | None], Suite]]] = {
     "decode-64x256": (LoadSuite, decode_256(64, 128)),
     "decode-256x256": (LoadSuite, decode_256(256, 512)),
     "prose-48": (TextSuite, prose_48),
-    "wikitext2-50": (TextSuite, wikitext2),
+    "ultrachat": (TextSuite, ultrachat),
+    "wikitext2": (TextSuite, wikitext2),
+    "wikitext2-50": (TextSuite, wikitext2_50),
+    "wikitext2-sliding": (TextSuite, wikitext2_sliding),
 }
 """Name in models.toml → kind (known without reading anything) and loader (given --data-dir)."""

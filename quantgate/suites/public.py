@@ -24,6 +24,12 @@ WIKITEXT2 = PublicData(
     pattern="wikitext-2-raw-v1/test-*.parquet",
     local="wikitext2_raw/wiki.test.raw",
 )
+ULTRACHAT = PublicData(
+    hub="HuggingFaceH4/ultrachat_200k",
+    revision="8049631c405ae6576f93f445c6b8166f76f5505a",
+    pattern="data/test_sft-*.parquet",
+    local="chat_oasst/chat_messages.jsonl",
+)
 BUILDERS = {".parquet": "parquet", ".json": "json", ".jsonl": "json"}
 """By the file's ending; anything else is text, a row a line."""
 

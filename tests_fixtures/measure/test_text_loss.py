@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from quantgate.errors import ConfigurationError, MeasurementError
-from quantgate.measure.text_loss import Encoded, document_loss, encode
+from quantgate.measure.text_loss import document_loss
 from quantgate.records import DocumentLoss
-from quantgate.suites import Document, TextSuite
+from quantgate.suites import Document, Encoded, TextSuite, encode
 
 Entries = list[dict[str, Any] | None]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from quantgate.measure import encode, measure_text_loss
+from quantgate.measure import measure_text_loss
 from quantgate.server.server import Server
-from quantgate.suites import Document, TextSuite
+from quantgate.suites import Document, TextSuite, encode
 
 ROOT = Path(__file__).parents[2]
 RELATIVE = 0.002

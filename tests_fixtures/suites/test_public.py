@@ -7,7 +7,7 @@ import pytest
 
 from quantgate.errors import ConfigurationError
 from quantgate.suites import public
-from quantgate.suites.known import wikitext2
+from quantgate.suites.texts import wikitext2_50
 
 HEADING, SHORT = " = Robert Boulter = ", " Too short . "
 LONG = [f" Paragraph {number} is as long as a paragraph has to be so that it is kept , which is 64 characters . " for number in range(3)]
@@ -24,7 +24,7 @@ def local(tmp_path: Path) -> Path:
 
 
 def test_paragraphs_are_kept_by_their_length_and_headings_are_not(local: Path) -> None:
-    assert [document.text for document in wikitext2(local).documents] == [line.strip() for line in LONG]
+    assert [document.text for document in wikitext2_50(local).documents] == [line.strip() for line in LONG]
 
 
 def test_the_hub_s_files_give_the_same_suite(local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def test_the_hub_s_files_give_the_same_suite(local: Path, tmp_path: Path, monkey
         return snapshot
 
     monkeypatch.setattr(public, "fetch", fetch)
-    assert wikitext2(None).fingerprint == wikitext2(local).fingerprint
+    assert wikitext2_50(None).fingerprint == wikitext2_50(local).fingerprint
     ((name, revision, _), named) = asked[0]
     assert (name, revision) == ("Salesforce/wikitext", public.WIKITEXT2.revision)
     assert named == {"kind": "dataset", "only": ["wikitext-2-raw-v1/test-*.parquet"]}
@@ -50,17 +50,17 @@ def test_the_hub_s_files_give_the_same_suite(local: Path, tmp_path: Path, monkey
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as error:
-        wikitext2(tmp_path)
+        wikitext2_50(tmp_path)
     assert str(error.value) == f"--data-dir={tmp_path}: suite wikitext2-50 needs wikitext2_raw/wiki.test.raw in it, which is not there"
 
 
 def test_a_file_that_is_no_text_is_named_with_the_reason(local: Path) -> None:
     (local / public.WIKITEXT2.local).write_bytes(b"\xff\xfe\x00 not UTF-8 \xc3\x28" * 20)
     with pytest.raises(ConfigurationError, match=r"raw is no text that `datasets` reads \(.*'utf-8' codec.*\); fetch it again$"):
-        wikitext2(local)
+        wikitext2_50(local)
 
 
 def test_a_snapshot_without_the_split_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(public, "fetch", lambda *_, **__: tmp_path)
     with pytest.raises(ConfigurationError, match=r"at b08601e04326 has no wikitext-2-raw-v1/test-\*\.parquet; name a folder"):
-        wikitext2(None)
+        wikitext2_50(None)

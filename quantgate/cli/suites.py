@@ -1,0 +1,47 @@
+"""`quantgate suites [NAME]`: what there is to ask; of one suite how much that is, and what it can decide."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from quantgate.cli.codes import GOOD
+from quantgate.errors import ConfigurationError, nearest
+
+
+def add_suites(commands: Any) -> None:
+    parser = commands.add_parser(
+        "suites",
+        help="what there is to ask of a model; of one suite its items, tokens, clusters, fingerprint, and what it can decide",
+        description="List the suites, or count one of them: with a tokenizer its tokens too, as a server of that model would be asked.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME")
+    parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="the checkpoint's folder, or one that holds its tokenizer.json")
+    parser.add_argument("--max-model-len", type=int, metavar="N", help="of the server, where a suite's texts are cut by it")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data sets from local files")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.set_defaults(run=_suites)
+
+
+def _suites(options: argparse.Namespace) -> int:
+    from quantgate.report import described, every_suite, show_described, show_suites
+    from quantgate.suites import SUITES
+
+    if options.max_model_len is not None and options.max_model_len < 1:
+        raise ConfigurationError(f"--max-model-len={options.max_model_len}: give tokens, 1 or more")
+    if options.name is None:
+        found = every_suite()
+        if options.json:
+            print(msgspec.json.encode(found).decode())
+        else:
+            show_suites(found)
+        return GOOD
+    if options.name not in SUITES:
+        raise ConfigurationError(f"there is no suite {options.name}{nearest(options.name, SUITES)}; there are {', '.join(SUITES)}")
+    one = described(SUITES[options.name][1](options.data_dir), options.tokenizer, options.max_model_len)
+    if options.json:
+        print(msgspec.json.encode(one).decode())
+    else:
+        show_described(one)
+    return GOOD
