@@ -9,6 +9,8 @@ import msgspec
 from quantgate.cli.codes import GOOD
 from quantgate.errors import ConfigurationError, nearest
 
+BESIDE = Path("models.toml")
+
 
 def add_suites(commands: Any) -> None:
     parser = commands.add_parser(
@@ -19,27 +21,31 @@ def add_suites(commands: Any) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="the checkpoint's folder, or one that holds its tokenizer.json")
     parser.add_argument("--max-model-len", type=int, metavar="N", help="of the server, where a suite's texts are cut by it")
+    parser.add_argument("--models", type=Path, metavar="FILE", help="whose own suites count too (models.toml, where it is there)")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data sets from local files")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.set_defaults(run=_suites)
 
 
 def _suites(options: argparse.Namespace) -> int:
+    from quantgate import registry
     from quantgate.report import described, every_suite, show_described, show_suites
-    from quantgate.suites import SUITES
+    from quantgate.suites import SUITES, catalogue
 
     if options.max_model_len is not None and options.max_model_len < 1:
         raise ConfigurationError(f"--max-model-len={options.max_model_len}: give tokens, 1 or more")
+    models = options.models or (BESIDE if BESIDE.is_file() else None)
+    known = SUITES if models is None else catalogue(registry.load(models).suite, models)
     if options.name is None:
-        found = every_suite()
+        found = every_suite(known)
         if options.json:
             print(msgspec.json.encode(found).decode())
         else:
             show_suites(found)
         return GOOD
-    if options.name not in SUITES:
-        raise ConfigurationError(f"there is no suite {options.name}{nearest(options.name, SUITES)}; there are {', '.join(SUITES)}")
-    one = described(SUITES[options.name][1](options.data_dir), options.tokenizer, options.max_model_len)
+    if options.name not in known:
+        raise ConfigurationError(f"there is no suite {options.name}{nearest(options.name, known)}; there are {', '.join(known)}")
+    one = described(known[options.name][1](options.data_dir), options.tokenizer, options.max_model_len)
     if options.json:
         print(msgspec.json.encode(one).decode())
     else:

@@ -1,22 +1,19 @@
 """Answers to decidable questions, through chat at temperature 0: strict form and flexible extraction side by side."""
 
-import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from quantgate.measure.asking import ask_all, chosen, provenance
+from quantgate.measure.scoring import score
 from quantgate.measure.thinking import CLOSE, Said, opens_for_them
 from quantgate.records import Answer, Answers, Started
 from quantgate.server import Serving
-from quantgate.suites import Question, QuestionSuite
+from quantgate.suites import Question, QuestionSuite, Scorer
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 SEED = 0
-LAST_INTEGER = re.compile(r"-?\d+(?!.*\d)", re.DOTALL)
-
-
 NEUTRAL = {"presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0}
 """Sent beside the temperature, so that no server's own defaults change an answer."""
 
@@ -30,26 +27,29 @@ class Got(NamedTuple):
     completion_tokens: int
 
 
-def grade(question: Question, said: Said | str, finish_reason: str, completion_tokens: int, *, opened: bool = False) -> Answer:
-    """Strict: the text is the answer and nothing else. Flexible: the last integer in it is. `correct` is strict.
-
-    An answer that never came out of its reasoning is none; `opened`: the prompt had begun it.
-    """
+def grade(
+    question: Question,
+    said: Said | str,
+    finish_reason: str,
+    completion_tokens: int,
+    *,
+    scorer: Scorer = "integer",
+    opened: bool = False,
+) -> Answer:
+    """As `scoring.py` has it. An answer that never came out of its reasoning is none; `opened`: the prompt had begun it."""
     said = Said(said) if isinstance(said, str) else said
     open_think, text = said.is_open(opened=opened), said.whole
     visible = "" if open_think else text.rpartition(CLOSE)[2].strip()
-    found = LAST_INTEGER.search(visible)
-    extracted = found[0] if found else ""
-    strict = visible == question.answer
+    scored = score(scorer, visible, question.answer)
     return Answer(
         id=question.id,
         group=question.group,
-        correct=strict,
+        correct=scored.correct,
         answer=text,
-        extracted=extracted,
-        strict=strict,
-        flexible=extracted == question.answer,
-        parsed=found is not None,
+        extracted=scored.extracted,
+        strict=scored.strict,
+        flexible=scored.flexible,
+        parsed=scored.extracted != "",
         open_think=open_think,
         finish_reason=finish_reason,
         completion_tokens=completion_tokens,
@@ -59,6 +59,7 @@ def grade(question: Question, said: Said | str, finish_reason: str, completion_t
 def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0) -> Answers:
     """Ask every question once, greedily, and `again` of them a second time."""
     started = Started()
+    thinking = {} if suite.thinking is None else {"chat_template_kwargs": {"enable_thinking": suite.thinking}}
 
     async def ask(client: "AsyncOpenAI", question: Question) -> Got:
         completion = await client.chat.completions.create(
@@ -67,7 +68,7 @@ def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0) -> An
             temperature=0,
             max_tokens=suite.max_tokens,
             seed=SEED,
-            extra_body=NEUTRAL,
+            extra_body=NEUTRAL | thinking,
         )
         choice = completion.choices[0]
         tokens = completion.usage.completion_tokens if completion.usage else 0
@@ -76,11 +77,12 @@ def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0) -> An
     asked = ask_all(server, suite.questions, ask)
     asked_again = ask_all(server, chosen(suite.questions, again, suite.fingerprint), ask)
     opened = opens_for_them(server, [one.said for one in asked])
-    items, repeated = ([grade(*one, opened=opened) for one in ones] for ones in (asked, asked_again))
+    items, repeated = ([grade(*one, scorer=suite.scorer, opened=opened) for one in ones] for ones in (asked, asked_again))
     by_group: dict[str, list[bool]] = defaultdict(list)
     for item in items:
         by_group[item.group].append(item.correct)
     sampling: dict[str, float | int | bool | str] = {"temperature": 0, "max_tokens": suite.max_tokens}
+    sampling |= {} if suite.thinking is None else {"enable_thinking": suite.thinking}
     return Answers(
         family=server.checkpoint.family,
         checkpoint=server.checkpoint.name,

@@ -3,7 +3,7 @@
 from quantgate.registry.hub import fetch, in_cache, local_folder, locate
 from quantgate.registry.limits import refuse_senseless
 from quantgate.registry.manifest import MANIFEST, Base, Calibration, Manifest, Repair, made_by, read_manifest, write_manifest
-from quantgate.registry.models import DUMMY, PRECISIONS, REFERENCE_PRECISION, Checkpoint, Family, Registry, Serve, Tolerance
+from quantgate.registry.models import DUMMY, PRECISIONS, REFERENCE_PRECISION, Checkpoint, DeclaredSuite, Family, Registry, Serve, Tolerance
 from quantgate.registry.reading import load
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Base",
     "Calibration",
     "Checkpoint",
+    "DeclaredSuite",
     "Family",
     "Manifest",
     "Registry",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-PLACE = re.compile(r" - at `\$(?:\.family\[(\d+)\])?(?:\.checkpoint\[(\d+)\])?\.?(.*?)`$")
+PLACE = re.compile(r" - at `\$(?:\.(family|suite)\[(\d+)\])?(?:\.checkpoint\[(\d+)\])?\.?(.*?)`$")
 TYPES = {
     "array": "a list", "object": "a table", "str": "a string", "int": "a whole number", "float": "a number", "bool": "true or false",
     "null": "nothing",
@@ -16,19 +16,19 @@ def in_words(error: str, raw: Mapping[str, Any]) -> str:
     found = PLACE.search(error)
     if found is None:
         return _plain(error)
-    family, checkpoint, setting = found.groups()
-    who = _who(raw, family, checkpoint)
+    kind, number, checkpoint, setting = found.groups()
+    who = _who(raw, kind, number, checkpoint)
     problem = _plain(error[: found.start()])
     return ": ".join(filter(None, (who, setting.replace("[...]", "").replace("..", "."), problem)))
 
 
-def _who(raw: Mapping[str, Any], family: str | None, checkpoint: str | None) -> str:
-    if family is None:
+def _who(raw: Mapping[str, Any], kind: str | None, number: str | None, checkpoint: str | None) -> str:
+    if kind is None or number is None:
         return ""
-    entry = raw["family"][int(family)]
-    of = _name(entry, f"number {int(family) + 1}")
+    entry = raw[kind][int(number)]
+    of = _name(entry, f"number {int(number) + 1}")
     if checkpoint is None:
-        return f"family {of}"
+        return f"{kind} {of}"
     return f"checkpoint {of}/{_name(entry['checkpoint'][int(checkpoint)], f'number {int(checkpoint) + 1}')}"
 
 

@@ -90,10 +90,23 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         return next((one for one in self.checkpoint if one.precision == REFERENCE_PRECISION), None)
 
 
+class DeclaredSuite(msgspec.Struct, frozen=True, kw_only=True):
+    """`[[suite]]`: `source` (`from` in the file) is a known suite or file:PATH; `n` of its items are drawn by `seed`, all without it."""
+
+    name: str
+    source: str = msgspec.field(name="from")
+    kind: Literal["text", "answers"] | None = None
+    n: int | None = None
+    seed: int = 0
+    max_tokens: int | None = None
+    thinking: bool | None = None
+
+
 class Registry(msgspec.Struct, frozen=True, kw_only=True):
     """The whole file. `tolerance`: precision → what a family gets unless it says otherwise."""
 
     family: list[Family]
+    suite: list[DeclaredSuite] = []
     tolerance: dict[str, Tolerance] = {}
 
     def select(self, names: str | None) -> list[Family]:

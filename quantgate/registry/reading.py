@@ -40,7 +40,13 @@ def load(path: Path) -> Registry:
     for precision, tolerance in registry.tolerance.items():
         _known_precision(precision, f"[tolerance] {precision}", path)
         refuse_senseless(tolerance, f"{path}: [tolerance] {precision}")
-    return Registry(family=families, tolerance=registry.tolerance)
+    _refuse_twice([one.name for one in registry.suite], "suite", path)
+    for one in registry.suite:
+        for name, value in (("n", one.n), ("max_tokens", one.max_tokens)):
+            if value is not None and value < 1:
+                raise ConfigurationError(f"{path}: suite {one.name}: {name} is {value}; it must be at least 1")
+        _refuse_bad_name(one.name, "a suite", path)
+    return Registry(family=families, tolerance=registry.tolerance, suite=registry.suite)
 
 
 def _complete(family: Family, file: Path) -> Family:
@@ -63,10 +69,15 @@ def _complete(family: Family, file: Path) -> Family:
     if len(references) > 1:
         raise ConfigurationError(f"{file}: family {family.name}: {', '.join(references)} are all {REFERENCE_PRECISION}; keep one")
     for name in (family.name, *(one.name for one in family.checkpoint)):
-        if not re.fullmatch(r"[\w][\w.+-]*", name) or name == "all":
-            allowed = "use letters, digits and '_', behind the first also '.', '-' and '+'; 'all' is taken"
-            raise ConfigurationError(f"{file}: {name!r} is no name for a family or checkpoint: {allowed}")
+        _refuse_bad_name(name, "a family or checkpoint", file)
     return msgspec.structs.replace(family, checkpoint=[_locate(one, family, file) for one in family.checkpoint])
+
+
+def _refuse_bad_name(name: str, what: str, file: Path) -> None:
+    """Names become folders and files."""
+    if not re.fullmatch(r"[\w][\w.+-]*", name) or name == "all":
+        allowed = "use letters, digits and '_', behind the first also '.', '-' and '+'; 'all' is taken"
+        raise ConfigurationError(f"{file}: {name!r} is no name for {what}: {allowed}")
 
 
 def _locate(checkpoint: Checkpoint, family: Family, file: Path) -> Checkpoint:
@@ -135,8 +146,9 @@ def _unknown_keys(raw: Any, wanted: Any, where: str) -> Iterator[tuple[str, list
             yield from _unknown_keys(part, get_args(wanted)[1], f" in {key}")
     elif isinstance(wanted, type) and issubclass(wanted, msgspec.Struct) and isinstance(raw, dict):
         own = {"family", "command"} if wanted is Checkpoint else set()  # filled in by us, never written in the file
-        types = {name: kind for name, kind in get_type_hints(wanted).items() if name in wanted.__struct_fields__ and name not in own}
-        within = f" in {wanted.__name__.lower()}" + (f" {raw['name']}" if "name" in raw else "")
+        hints = get_type_hints(wanted)
+        types = {one.encode_name: hints[one.name] for one in msgspec.structs.fields(wanted) if one.name not in own}
+        within = f" in {wanted.__name__.lower().removeprefix('declared')}" + (f" {raw['name']}" if "name" in raw else "")
         for key, part in raw.items():
             if key not in types:
                 yield key, sorted(types), "" if wanted is Registry else within

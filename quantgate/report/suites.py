@@ -9,7 +9,7 @@ import msgspec
 
 from quantgate import stats
 from quantgate.judgement import DISCORDANCE, enough_to_decide
-from quantgate.suites import SUITES, LoadSuite, QuestionSuite, Suite, TextSuite, encode
+from quantgate.suites import Catalogue, LoadSuite, QuestionSuite, Suite, TextSuite, encode
 
 KINDS: dict[type[Suite], str] = {TextSuite: "text", QuestionSuite: "answers", LoadSuite: "load"}
 TOLERANCES = (1.0, 2.0, 5.0)
@@ -41,11 +41,11 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     decides: str
 
 
-def every_suite() -> list[Known]:
+def every_suite(known: Catalogue) -> list[Known]:
     """In the order of their kinds."""
     found = [
         Known(name, KINDS[kind], _load(load(None)) if kind is LoadSuite else _first_sentence(load.__doc__))
-        for name, (kind, load) in SUITES.items()
+        for name, (kind, load) in known.items()
     ]
     return sorted(found, key=lambda one: list(KINDS.values()).index(one.kind))
 

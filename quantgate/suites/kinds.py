@@ -1,6 +1,6 @@
 """What a suite is: texts, questions, or a load. It knows its content, not how that is measured."""
 
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -53,16 +53,27 @@ class TextSuite(msgspec.Struct, frozen=True):
         return fingerprint.of(documents if self.cut == WHOLE else [documents, msgspec.to_builtins(self.cut)])
 
 
+Scorer = Literal["integer", "number", "choice", "exact"]
+"""How an answer is read; `measure/scoring.py` says what each takes for right."""
+
+
 class QuestionSuite(msgspec.Struct, frozen=True):
-    """Questions with one right answer each, an integer; at most `max_tokens` are generated for one."""
+    """Questions with one right answer each; at most `max_tokens` are generated for one.
+
+    `thinking`: whether the chat template is to let the model think; None leaves that to the template.
+    """
 
     name: str
     questions: list[Question]
     max_tokens: int
+    scorer: Scorer = "integer"
+    thinking: bool | None = None
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint.of([self.questions, self.max_tokens])
+        """Of suites that say neither of the last two as it was before they could."""
+        more = {"scorer": self.scorer, "thinking": self.thinking} if (self.scorer, self.thinking) != ("integer", None) else None
+        return fingerprint.of([self.questions, self.max_tokens, *([more] if more else [])])
 
 
 class LoadSuite(msgspec.Struct, frozen=True, omit_defaults=True):

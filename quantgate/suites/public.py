@@ -30,6 +30,9 @@ ULTRACHAT = PublicData(
     pattern="data/test_sft-*.parquet",
     local="chat_oasst/chat_messages.jsonl",
 )
+GSM8K = PublicData(
+    hub="openai/gsm8k", revision="e53f048856ff4f594e959d75785d2c2d37b678ee", pattern="main/test-*.parquet", local="gsm8k/test.jsonl"
+)
 BUILDERS = {".parquet": "parquet", ".json": "json", ".jsonl": "json"}
 """By the file's ending; anything else is text, a row a line."""
 

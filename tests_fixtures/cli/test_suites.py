@@ -26,6 +26,16 @@ def test_every_suite_is_listed_with_a_line_of_what_it_asks(capsys: pytest.Captur
     assert "decode-16x256" in capsys.readouterr().out
 
 
+def test_a_team_s_own_are_listed_and_counted_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = tmp_path / "models.toml"
+    family = f'[[family]]\nname = "a"\nsuites = ["few"]\ncheckpoint = [{{ name = "bf16", precision = "bf16", path = "{BF16}" }}]\n'
+    models.write_text('[[suite]]\nname = "few"\nfrom = "reference-questions"\nn = 40\n' + family, encoding="utf-8")
+    found = described(capsys, "few", f"--models={models}")
+    assert (found["items"], found["kind"]) == (40, "answers")
+    assert main(["suites", f"--models={models}"]) == 0
+    assert "From reference-questions, as models.toml declares" in capsys.readouterr().out
+
+
 def test_a_text_is_counted_as_a_server_would_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
     found = described(capsys, "reference-text", f"--tokenizer={BF16}")
     assert (found["items"], found["tokens"], found["scored_tokens"], found["clusters"]) == (256, 48128, 47872, 256)

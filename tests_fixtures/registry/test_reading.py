@@ -238,6 +238,18 @@ MISTAKES = {
         "family small: suites: it must be a list, and is a string",
     ),
     "a checkpoint without a path": (', path = "weights" }', " }", "checkpoint small/bf16: it has no path; add one"),
+    "a key of a suite": (
+        "[tolerance]",
+        '[[suite]]\nname = "s"\nfrm = "gsm8k"\n[tolerance]',
+        "unknown key frm in suite s (did you",
+    ),
+    "a suite without a source": ("[tolerance]", '[[suite]]\nname = "s"\n[tolerance]', "it has no from; add one"),
+    "none of a suite": (
+        "[tolerance]",
+        '[[suite]]\nname = "s"\nfrom = "gsm8k"\nn = 0\n[tolerance]',
+        "suite s: n is 0; it must",
+    ),
+    "a suite that is a path": ("[tolerance]", '[[suite]]\nname = "../s"\nfrom = "gsm8k"\n[tolerance]', "'../s' is no name for a suite"),
     "no TOML": ("[tolerance]", "[tolerance", "is no TOML: "),
 }
 
