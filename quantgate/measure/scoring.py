@@ -15,6 +15,8 @@ NUMBER = re.compile(r"-?\$?\d[\d,]*(?:\.\d+)?")
 MARKED = re.compile(r"####\s*(" + NUMBER.pattern + ")")
 LETTER = re.compile(r"(?<![A-Za-z])([A-J])(?![A-Za-z])")
 STATED = re.compile(r"(?:answer|choice|option)\s*(?:is)?\s*:?\s*\(?\**([A-J])(?![A-Za-z])", re.IGNORECASE)
+STATED_WORDS = re.compile(r"^.*(?:\banswer\b|答案)(?:[\s*_]*(?:is\b|是|为))?[\s*_:：]*", re.IGNORECASE)
+"""What stands before the answer in its line."""
 BOXED = re.compile(r"\\boxed\{\s*(?:\\text\{)?\s*([^{}]+?)\s*\}")
 
 
@@ -70,13 +72,13 @@ def _choice(visible: str, answer: str) -> Scored:
 def _exact(visible: str, answer: str) -> Scored:
     """Strict: the text is the answer. Flexible: its last line is, without "Answer:", case, and marks around it. Flexible counts."""
     last = next((line for line in reversed(visible.splitlines()) if line.strip()), "")
-    extracted = _bare(re.sub(r"^.*\banswer\b\s*(?:is)?\s*:?", "", last, flags=re.IGNORECASE))
+    extracted = _bare(STATED_WORDS.sub("", last))
     flexible = extracted != "" and extracted == _bare(answer)
     return Scored(extracted, visible == answer, flexible, flexible)
 
 
 def _bare(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(" .,:;!*_`\"'")
+    return " ".join(text.casefold().split()).strip(" .,:;!*_`\"'。，：！")
 
 
 SCORERS: dict[Scorer, Callable[[str, str], Scored]] = {"integer": _integer, "number": _number, "choice": _choice, "exact": _exact}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from quantgate.suites.decidable import decidable_40, decidable_400
 from quantgate.suites.kinds import Document, LoadSuite, Question, QuestionSuite, Suite, TextSuite
 from quantgate.suites.questions import gsm8k
 from quantgate.suites.texts import ultrachat, wikitext2, wikitext2_50, wikitext2_sliding
@@ -68,6 +69,8 @@ SUITES: dict[str, tuple[type[Suite], Callable[[Path | None], Suite]]] = {
     "decode-16x256-image": (LoadSuite, decode_16x256_image),
     "decode-64x256": (LoadSuite, decode_256(64, 128)),
     "decode-256x256": (LoadSuite, decode_256(256, 512)),
+    "decidable-40": (QuestionSuite, decidable_40),
+    "decidable-400": (QuestionSuite, decidable_400),
     "gsm8k": (QuestionSuite, gsm8k),
     "prose-48": (TextSuite, prose_48),
     "ultrachat": (TextSuite, ultrachat),
