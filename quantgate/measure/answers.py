@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from quantgate.measure.asking import ask_all, chosen, provenance
+from quantgate.measure.sampling import NEUTRAL
 from quantgate.measure.scoring import score
 from quantgate.measure.thinking import CLOSE, Said, opens_for_them
 from quantgate.records import Answer, Answers, Started
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 SEED = 0
-NEUTRAL = {"presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0}
-"""Sent beside the temperature, so that no server's own defaults change an answer."""
 
 
 class Got(NamedTuple):

@@ -12,6 +12,7 @@ from quantgate.errors import ConfigurationError
 from quantgate.measure.load.client import SILENCE_SECONDS, Job
 from quantgate.measure.load.prompts import Prompts, arrivals_ns
 from quantgate.measure.load.target import Target
+from quantgate.measure.sampling import NO_PENALTY
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PATCH = 16
@@ -54,13 +55,14 @@ def body(load: Load, model: str, prompt: str, image_seed: int = 0) -> bytes:
     if load.image is not None:
         picture = {"type": "image_url", "image_url": {"url": data_url(image_seed, *load.image)}}
         content = [picture, {"type": "text", "text": prompt}]
-    asked = {
+    asked: dict[str, Any] = {
         "model": model,
         "messages": [{"role": "user", "content": content}],
         "max_tokens": load.max_tokens,
         "temperature": 0,
         "ignore_eos": True,
         "stream": load.stream,
+        **NO_PENALTY,
     }
     if load.stream:
         asked["stream_options"] = {"include_usage": True}

@@ -57,6 +57,9 @@ def test_every_request_is_asked_once_with_all_that_fixes_its_length(running: Stu
             "ignore_eos": True,
             "stream": True,
             "stream_options": {"include_usage": True},
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "repetition_penalty": 1.0,
         }
 
 
