@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from quantgate.errors import MeasurementError
 from quantgate.measure.asking import ask_all, chosen, provenance
 from quantgate.measure.sampling import NEUTRAL
 from quantgate.measure.scoring import score
@@ -69,6 +70,8 @@ def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0) -> An
             seed=SEED,
             extra_body=NEUTRAL | thinking,
         )
+        if not getattr(completion, "choices", None):
+            raise MeasurementError(f"{question.id}: the server's answer holds no choice: {str(completion)[:200]}")
         choice = completion.choices[0]
         tokens = completion.usage.completion_tokens if completion.usage else 0
         return Got(question, Said.of(choice.message), choice.finish_reason, tokens)

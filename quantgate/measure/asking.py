@@ -75,6 +75,8 @@ async def _ask_all(server: Serving, items: Sequence[Asked], ask: "Callable[[Asyn
         except* APIError as failures:
             server.confirm_alive()
             raise MeasurementError(f"{server.model}: a request failed, so nothing was measured: {failures.exceptions[0]}") from failures
+        except* ValueError as failures:  # json's, of a body that is none
+            raise MeasurementError(f"{server.model}: an answer is no JSON, so nothing was measured: {failures.exceptions[0]}") from failures
         except* MeasurementError as failures:
             raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
