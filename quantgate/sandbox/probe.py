@@ -47,7 +47,7 @@ def _sentence() -> str:
     done = [deed for deed, attempt in DEEDS.items() if attempt(functools.partial(execute, limits=LIMITS, unsafe=False))]
     if done:
         return (
-            f"bubblewrap runs programs here, and does not hold them: one could {' and '.join(done)}; run generated code elsewhere, {UNSAFE}"
+            f"bubblewrap runs programs here, and does not hold them: one could {' and '.join(done)}; use another machine, {UNSAFE}"
         )
     return ""
 

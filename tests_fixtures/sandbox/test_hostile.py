@@ -14,6 +14,11 @@ from tests_fixtures.sandbox.outside import Outside
 
 PAGE = Path(__file__).parents[2] / "docs" / "code.md"
 pytestmark = pytest.mark.usefixtures("sandbox")
+SLOW = {"fork bomb", "zip bomb", "sleep for ever", "compute for ever"}  # a second or two each
+CASES = [
+    pytest.param(hostile, id=hostile.name.replace(" ", "-"), marks=[pytest.mark.thorough] if hostile.name in SLOW else [])
+    for hostile in PROGRAMS
+]
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ def outside() -> Iterator[Outside]:
         yield machine
 
 
-@pytest.mark.parametrize("hostile", PROGRAMS, ids=[hostile.name.replace(" ", "-") for hostile in PROGRAMS])
+@pytest.mark.parametrize("hostile", CASES)
 def test_a_hostile_program_is_held(hostile: Hostile, outside: Outside) -> None:
     ran = run_program(outside.filled_in(hostile.program), hostile.limits)
     assert ran.outcome == hostile.outcome, ran
