@@ -1,5 +1,6 @@
 """What counts as passed, how many run at once, what a second chance is; and that nothing outlives who started it."""
 
+import contextlib
 import os
 import select
 import signal
@@ -103,22 +104,30 @@ def test_without_a_sandbox_the_environment_and_the_folder_are_still_its_own(monk
 @pytest.mark.usefixtures("sandbox")
 def test_a_program_ends_with_who_started_it() -> None:
     harness = """
-from quantgate.sandbox import Limits, starting
-from quantgate.sandbox.process import execute
-real = starting._first_process
-def told(info):
-    fd = real(info)
+from quantgate.sandbox import Limits, process, starting
+first, take = starting._first_process, process._Watch._take
+def told_first(info):
+    fd = first(info)
     print(open(f"/proc/self/fdinfo/{fd}").read().split("Pid:")[1].split()[0], flush=True)
     return fd
-starting._first_process = told
-execute("import signal\\nsignal.pause()", Limits(wall_s=3600), unsafe=False)
+def told_take(watch, fd):
+    taken = take(watch, fd)
+    print("it has started", flush=True)
+    return taken
+starting._first_process, process._Watch._take = told_first, told_take
+process.execute("import signal\\nsignal.pause()", Limits(wall_s=3600), unsafe=False)
 """
-    with subprocess.Popen([sys.executable, "-c", harness], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        namespace = os.pidfd_open(int(process.stdout.readline()))
-        process.send_signal(signal.SIGKILL)
-        assert select.select([namespace], [], [], 60)[0], "the program lives on"
-        os.close(namespace)
+    with subprocess.Popen([sys.executable, "-c", harness], stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        namespace = os.pidfd_open(int(started.stdout.readline()))
+        try:
+            assert started.stdout.readline() == "it has started\n"
+            started.send_signal(signal.SIGKILL)
+            assert select.select([namespace], [], [], 60)[0], "the program lives on"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(namespace, signal.SIGKILL)
+            os.close(namespace)
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
