@@ -46,9 +46,7 @@ def _sentence() -> str:
         return f"bubblewrap could not run a first program here ({ran.outcome}, {told}); {REMEDY}, {UNSAFE}"
     done = [deed for deed, attempt in DEEDS.items() if attempt(functools.partial(execute, limits=LIMITS, unsafe=False))]
     if done:
-        return (
-            f"bubblewrap runs programs here, and does not hold them: one could {' and '.join(done)}; use another machine, {UNSAFE}"
-        )
+        return f"bubblewrap runs programs here, and does not hold them: one could {' and '.join(done)}; use another machine, {UNSAFE}"
     return ""
 
 
