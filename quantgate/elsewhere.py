@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 WITH_A_PATH = ("--models", "--records", "--baselines", "--data-dir")
-OPTIONS = (*WITH_A_PATH, "--gpu", "--tp", "--gpu-wait", "--endpoint", "--family", "--reason", "--inconclusive", "--must-run")
+OPTIONS = (
+    *WITH_A_PATH,
+    "--gpu",
+    "--tp",
+    "--gpu-wait",
+    "--endpoint",
+    "--family",
+    "--reason",
+    "--inconclusive",
+    "--must-run",
+    "--allow-unsafe-code",
+)
 ROOT = Path(__file__).resolve().parents[1]
 
 

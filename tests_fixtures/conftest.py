@@ -63,3 +63,15 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(trust, "CPU_SHARE_LIMIT", 99.0)
     monkeypatch.setattr(trust, "LAG_SHARE_LIMIT", 1e6)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> None:
+    """Skip where there is none, in the words that a user would see."""
+    from quantgate.errors import ConfigurationError
+    from quantgate.sandbox import probe
+
+    try:
+        probe()
+    except ConfigurationError as error:
+        pytest.skip(str(error))

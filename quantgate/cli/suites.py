@@ -2,12 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from quantgate.cli.codes import GOOD
+from quantgate.cli.codes import FAILED, GOOD
 from quantgate.errors import ConfigurationError, nearest
+
+if TYPE_CHECKING:
+    from quantgate.suites import Suite
 
 BESIDE = Path("models.toml")
 
@@ -23,6 +26,7 @@ def add_suites(commands: Any) -> None:
     parser.add_argument("--max-model-len", type=int, metavar="N", help="of the server, where a suite's texts are cut by it")
     parser.add_argument("--models", type=Path, metavar="FILE", help="whose own suites count too (models.toml, where it is there)")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data sets from local files")
+    parser.add_argument("--verify", action="store_true", help="run a code suite's own solutions in the sandbox, and count what passes")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.set_defaults(run=_suites)
 
@@ -45,9 +49,25 @@ def _suites(options: argparse.Namespace) -> int:
         return GOOD
     if options.name not in known:
         raise ConfigurationError(f"there is no suite {options.name}{nearest(options.name, known)}; there are {', '.join(known)}")
+    if options.verify:
+        return _verify(known[options.name][1](options.data_dir), as_json=options.json)
     one = described(known[options.name][1](options.data_dir), options.tokenizer, options.max_model_len)
     if options.json:
         print(msgspec.json.encode(one).decode())
     else:
         show_described(one)
     return GOOD
+
+
+def _verify(suite: "Suite", *, as_json: bool) -> int:
+    from quantgate.sandbox import verify_humaneval, verify_mbpp
+    from quantgate.suites import CodeSuite
+
+    if not isinstance(suite, CodeSuite):
+        raise ConfigurationError(f"--verify runs the solutions of a code suite, and {suite.name} is none")
+    counts = (verify_humaneval if suite.shape == "humaneval" else verify_mbpp)([task.row for task in suite.tasks])
+    if as_json:
+        print(msgspec.json.encode({"name": suite.name, **counts}).decode())
+    else:
+        print(f"{suite.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    return GOOD if counts["passed"] == len(suite.tasks) else FAILED

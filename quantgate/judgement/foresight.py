@@ -12,7 +12,7 @@ from quantgate.judgement.judge import Approved, Case
 from quantgate.records import Answers, Measurement, TextLoss
 from quantgate.registry import REFERENCE_PRECISION, Family, Registry
 from quantgate.stats import bootstrap_log_ratio
-from quantgate.suites import QuestionSuite, Suite, TextSuite
+from quantgate.suites import CodeSuite, QuestionSuite, Suite, TextSuite
 
 REPLICATES = 400
 """Of the bootstrap: enough for the width of an interval to a few per cent."""
@@ -24,8 +24,8 @@ def underpowered(case: Case, suite: Suite, approved: Approved, device_class: str
     reference = case.family.reference()
     base = _load(approved, device_class, case, reference.name) if reference is not None else None
     points, ratio = case.tolerance.accuracy_points, case.tolerance.perplexity_ratio
-    if isinstance(suite, QuestionSuite) and points is not None:
-        n = len(suite.questions)
+    if isinstance(suite, QuestionSuite | CodeSuite) and points is not None:
+        n = len(suite.questions if isinstance(suite, QuestionSuite) else suite.tasks)
         kin = [one for one in case.family.checkpoint if one.precision == case.checkpoint.precision and one.name != case.checkpoint.name]
         d = discordance_seen([own, *(_load(approved, device_class, case, one.name) for one in kin)], base)
         least, needed = 100 * stats.mde(n, d), stats.n_needed(points / 100, d)

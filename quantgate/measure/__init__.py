@@ -2,12 +2,14 @@
 
 from quantgate.measure.acceptance import generate, sprinkle
 from quantgate.measure.answers import measure_answers
+from quantgate.measure.code import measure_code
 from quantgate.measure.text_loss import measure_text_loss
 from quantgate.measure.throughput import measure_throughput
 
 __all__ = [
     "generate",
     "measure_answers",
+    "measure_code",
     "measure_text_loss",
     "measure_throughput",
     "sprinkle",

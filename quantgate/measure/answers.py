@@ -3,9 +3,8 @@
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from quantgate.errors import MeasurementError
 from quantgate.measure.asking import ask_all, chosen, provenance
-from quantgate.measure.sampling import NEUTRAL
+from quantgate.measure.chats import SEED, Sampling, chat, sampling_of
 from quantgate.measure.scoring import score
 from quantgate.measure.thinking import CLOSE, Said, opens_for_them
 from quantgate.records import Answer, Answers, Started
@@ -14,8 +13,6 @@ from quantgate.suites import Question, QuestionSuite, Scorer
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-
-SEED = 0
 
 
 class Got(NamedTuple):
@@ -59,41 +56,33 @@ def grade(
 def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0) -> Answers:
     """Ask every question once, greedily, and `again` of them a second time."""
     started = Started()
-    thinking = {} if suite.thinking is None else {"chat_template_kwargs": {"enable_thinking": suite.thinking}}
 
     async def ask(client: "AsyncOpenAI", question: Question) -> Got:
-        completion = await client.chat.completions.create(
-            model=server.model,
-            messages=[{"role": "user", "content": question.prompt}],
-            temperature=0,
-            max_tokens=suite.max_tokens,
-            seed=SEED,
-            extra_body=NEUTRAL | thinking,
-        )
-        if not getattr(completion, "choices", None):
-            raise MeasurementError(f"{question.id}: the server's answer holds no choice: {str(completion)[:200]}")
-        choice = completion.choices[0]
-        tokens = completion.usage.completion_tokens if completion.usage else 0
-        return Got(question, Said.of(choice.message), choice.finish_reason, tokens)
+        return Got(question, *await chat(client, server.model, question.id, question.prompt, suite.max_tokens, suite.thinking))
 
     asked = ask_all(server, suite.questions, ask)
     asked_again = ask_all(server, chosen(suite.questions, again, suite.fingerprint), ask)
     opened = opens_for_them(server, [one.said for one in asked])
     items, repeated = ([grade(*one, scorer=suite.scorer, opened=opened) for one in ones] for ones in (asked, asked_again))
+    return answers_of(server, suite.name, suite.fingerprint, sampling_of(suite.max_tokens, suite.thinking), started, items, repeated)
+
+
+def answers_of(
+    server: Serving, suite: str, fingerprint: str, sampling: Sampling, started: Started, items: list[Answer], again: list[Answer]
+) -> Answers:
+    """The record of these items."""
     by_group: dict[str, list[bool]] = defaultdict(list)
     for item in items:
         by_group[item.group].append(item.correct)
-    sampling: dict[str, float | int | bool | str] = {"temperature": 0, "max_tokens": suite.max_tokens}
-    sampling |= {} if suite.thinking is None else {"enable_thinking": suite.thinking}
     return Answers(
         family=server.checkpoint.family,
         checkpoint=server.checkpoint.name,
         precision=server.checkpoint.precision,
-        suite=suite.name,
-        provenance=provenance(server, suite.fingerprint, sampling, started, seed=SEED),
+        suite=suite,
+        provenance=provenance(server, fingerprint, sampling, started, seed=SEED),
         items=items,
         accuracy=sum(item.correct for item in items) / len(items),
         accuracy_flexible=sum(item.flexible for item in items) / len(items),
-        again=repeated,
+        again=again,
         by_group={group: sum(right) / len(right) for group, right in sorted(by_group.items())},
     )

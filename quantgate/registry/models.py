@@ -95,7 +95,7 @@ class DeclaredSuite(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     source: str = msgspec.field(name="from")
-    kind: Literal["text", "answers"] | None = None
+    kind: Literal["text", "answers", "code"] | None = None
     n: int | None = None
     seed: int = 0
     max_tokens: int | None = None

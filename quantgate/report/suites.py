@@ -9,9 +9,9 @@ import msgspec
 
 from quantgate import stats
 from quantgate.judgement import DISCORDANCE, enough_to_decide
-from quantgate.suites import Catalogue, LoadSuite, QuestionSuite, Suite, TextSuite, encode
+from quantgate.suites import Catalogue, CodeSuite, LoadSuite, QuestionSuite, Suite, TextSuite, encode
 
-KINDS: dict[type[Suite], str] = {TextSuite: "text", QuestionSuite: "answers", LoadSuite: "load"}
+KINDS: dict[type[Suite], str] = {TextSuite: "text", QuestionSuite: "answers", CodeSuite: "code", LoadSuite: "load"}
 TOLERANCES = (1.0, 2.0, 5.0)
 """In points, for which the number of items is told that would decide."""
 
@@ -65,14 +65,14 @@ def described(suite: Suite, tokenizer: Path | None = None, max_model_len: int | 
     """Raises ConfigurationError where the tokenizer's folder holds none."""
     if isinstance(suite, TextSuite):
         return _text(suite, tokenizer, max_model_len)
-    if isinstance(suite, QuestionSuite):
-        n = len(suite.questions)
+    if isinstance(suite, QuestionSuite | CodeSuite):
+        n = len(suite.questions if isinstance(suite, QuestionSuite) else suite.tasks)
         wanted = ", ".join(f"{stats.n_needed(points / 100, DISCORDANCE):,} (N = {points:g})" for points in TOLERANCES)
         seen = (
             f"a loss of {100 * stats.mde(n, DISCORDANCE):.1f} points, where {DISCORDANCE:.0%} of the answers change; it would take {wanted}"
         )
-        groups = dict(Counter(one.group for one in suite.questions))
-        return Described(name=suite.name, kind="answers", items=n, groups=groups, fingerprint=suite.fingerprint, decides=seen)
+        groups = dict(Counter(one.group for one in suite.questions)) if isinstance(suite, QuestionSuite) else {}
+        return Described(name=suite.name, kind=KINDS[type(suite)], items=n, groups=groups, fingerprint=suite.fingerprint, decides=seen)
     said = f"decode speed at {suite.concurrency} at once, {suite.max_tokens} tokens each, {suite.rounds} rounds"
     return Described(name=suite.name, kind="load", items=suite.requests, fingerprint=suite.fingerprint, decides=said)
 

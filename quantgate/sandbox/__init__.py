@@ -4,14 +4,13 @@ from quantgate.sandbox.extraction import completion_of
 from quantgate.sandbox.limits import Limits, Outcome, Ran
 from quantgate.sandbox.probe import probe
 from quantgate.sandbox.running import run_all, run_program
-from quantgate.sandbox.tasks import mbpp_entry_point, mbpp_program_of, program_of, verify_humaneval, verify_mbpp
+from quantgate.sandbox.tasks import mbpp_program_of, program_of, verify_humaneval, verify_mbpp
 
 __all__ = [
     "Limits",
     "Outcome",
     "Ran",
     "completion_of",
-    "mbpp_entry_point",
     "mbpp_program_of",
     "probe",
     "program_of",

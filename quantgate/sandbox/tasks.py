@@ -1,6 +1,5 @@
 """HumanEval's and MBPP's tasks as programs: setup, an answer's code, and the data set's own checks behind it."""
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -30,18 +29,6 @@ def mbpp_program_of(task: Mapping[str, Any], code: str) -> str:
     """MBPP's shape: `test_list`, and `test_setup_code` (the full set) or `test_imports` (the sanitized one); `code` is the whole answer."""
     setup = [task.get("test_setup_code") or "", *(task.get("test_imports") or [])]
     return _assembled("\n".join([*filter(None, setup), code]), "\n".join(task["test_list"]))
-
-
-def mbpp_entry_point(task: Mapping[str, Any]) -> str:
-    """The function that the checks call: MBPP names it nowhere else. Empty where its own solution defines none of those."""
-    called = {
-        node.func.id
-        for check in task["test_list"]
-        for node in ast.walk(ast.parse(check))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    defined = [node.name for node in ast.parse(task["code"]).body if isinstance(node, ast.FunctionDef) and node.name in called]
-    return defined[-1] if defined else ""
 
 
 def verify_humaneval(rows: Iterable[Mapping[str, Any]], limits: Limits = DEFAULT, *, unsafe: bool = False) -> dict[str, int]:

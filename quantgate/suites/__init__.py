@@ -1,14 +1,15 @@
-"""What is asked: fixed sets of texts and questions, and loads."""
+"""What is asked: fixed sets of texts, questions and functions to be written, and loads."""
 
 from quantgate.suites.declared import Catalogue, catalogue
 from quantgate.suites.encoding import Encoded, encode
-from quantgate.suites.kinds import Cut, Document, LoadSuite, Question, QuestionSuite, Scorer, Suite, TextSuite
+from quantgate.suites.kinds import CodeSuite, Cut, Document, LoadSuite, Question, QuestionSuite, Scorer, Suite, Task, TextSuite
 from quantgate.suites.known import REFERENCE, SUITES, decode_16x64, reference_questions, reference_text
 
 __all__ = [
     "REFERENCE",
     "SUITES",
     "Catalogue",
+    "CodeSuite",
     "Cut",
     "Document",
     "Encoded",
@@ -17,6 +18,7 @@ __all__ = [
     "QuestionSuite",
     "Scorer",
     "Suite",
+    "Task",
     "TextSuite",
     "catalogue",
     "decode_16x64",

@@ -11,13 +11,13 @@ import msgspec
 
 from quantgate.errors import ConfigurationError, nearest
 from quantgate.registry import DeclaredSuite
-from quantgate.suites.kinds import Document, Question, QuestionSuite, Scorer, Suite, TextSuite
+from quantgate.suites.kinds import CodeSuite, Document, LoadSuite, Question, QuestionSuite, Scorer, Suite, TextSuite
 from quantgate.suites.known import SUITES
 
 Catalogue = Mapping[str, tuple[type[Suite], Callable[[Path | None], Suite]]]
 """Name → kind (known without reading anything) and loader (given --data-dir)."""
 FILE = "file:"
-KINDS: dict[str, type[Suite]] = {"text": TextSuite, "answers": QuestionSuite}
+KINDS: dict[str, type[Suite]] = {"text": TextSuite, "answers": QuestionSuite, "code": CodeSuite}
 MAX_TOKENS = 512
 Item = TypeVar("Item")
 
@@ -32,7 +32,7 @@ def _kind(one: DeclaredSuite, models: Path) -> type[Suite]:
     if one.name in SUITES:
         raise ConfigurationError(f"{where} has the name of a suite that there is; give it another one")
     if one.source.startswith(FILE):
-        if one.kind is None:
+        if one.kind in (None, "code"):
             raise ConfigurationError(f'{where}: a file may hold anything; write kind = "text" or kind = "answers"')
         found = KINDS[one.kind]
     elif one.source in SUITES:
@@ -68,9 +68,11 @@ def _part(one: DeclaredSuite, whole: Suite) -> Suite:
     """`n` of its items, drawn by `seed` and in their order, under the name of its own."""
     if isinstance(whole, TextSuite):
         return msgspec.structs.replace(whole, name=one.name, documents=_drawn(whole.documents, one))
-    if not isinstance(whole, QuestionSuite):
-        raise TypeError(f"{whole.name} is neither text nor questions")
+    if isinstance(whole, LoadSuite):
+        raise TypeError(f"{whole.name} is a load")
     said = {name: value for name in ("max_tokens", "thinking") if (value := getattr(one, name)) is not None}
+    if isinstance(whole, CodeSuite):
+        return msgspec.structs.replace(whole, name=one.name, tasks=_drawn(whole.tasks, one), **said)
     return msgspec.structs.replace(whole, name=one.name, questions=_drawn(whole.questions, one), **said)
 
 

@@ -1,6 +1,6 @@
-"""What a suite is: texts, questions, or a load. It knows its content, not how that is measured."""
+"""What a suite is: texts, questions, functions to be written, or a load. It knows its content, not how that is measured."""
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -76,6 +76,29 @@ class QuestionSuite(msgspec.Struct, frozen=True):
         return fingerprint.of([self.questions, self.max_tokens, *([more] if more else [])])
 
 
+class Task(NamedTuple):
+    """A function to be written. `row`: the data set's own, with its checks; `entry_point`: the function that they call."""
+
+    id: str
+    prompt: str
+    entry_point: str
+    row: dict[str, Any]
+
+
+class CodeSuite(msgspec.Struct, frozen=True):
+    """Functions to be written, each right if the data set's checks pass (pass@1); `shape`: whose checks they are."""
+
+    name: str
+    tasks: list[Task]
+    max_tokens: int
+    shape: Literal["humaneval", "mbpp"]
+    thinking: bool | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint.of([self.tasks, self.max_tokens, self.shape, self.thinking])
+
+
 class LoadSuite(msgspec.Struct, frozen=True, omit_defaults=True):
     """A load: `requests` chats a round, `concurrency` at once, each of `prompt_tokens` fresh tokens in and `max_tokens` out.
 
@@ -98,4 +121,4 @@ class LoadSuite(msgspec.Struct, frozen=True, omit_defaults=True):
         return fingerprint.of(msgspec.to_builtins(self))
 
 
-Suite: TypeAlias = TextSuite | QuestionSuite | LoadSuite
+Suite: TypeAlias = TextSuite | QuestionSuite | CodeSuite | LoadSuite

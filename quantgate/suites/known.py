@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from quantgate.suites.code import humaneval, mbpp
 from quantgate.suites.decidable import decidable_40, decidable_400
-from quantgate.suites.kinds import Document, LoadSuite, Question, QuestionSuite, Suite, TextSuite
+from quantgate.suites.kinds import CodeSuite, Document, LoadSuite, Question, QuestionSuite, Suite, TextSuite
 from quantgate.suites.questions import gsm8k
 from quantgate.suites.texts import ultrachat, wikitext2, wikitext2_50, wikitext2_sliding
 
@@ -72,6 +73,8 @@ SUITES: dict[str, tuple[type[Suite], Callable[[Path | None], Suite]]] = {
     "decidable-40": (QuestionSuite, decidable_40),
     "decidable-400": (QuestionSuite, decidable_400),
     "gsm8k": (QuestionSuite, gsm8k),
+    "humaneval": (CodeSuite, humaneval),
+    "mbpp": (CodeSuite, mbpp),
     "prose-48": (TextSuite, prose_48),
     "ultrachat": (TextSuite, ultrachat),
     "wikitext2": (TextSuite, wikitext2),

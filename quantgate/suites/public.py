@@ -33,6 +33,18 @@ ULTRACHAT = PublicData(
 GSM8K = PublicData(
     hub="openai/gsm8k", revision="e53f048856ff4f594e959d75785d2c2d37b678ee", pattern="main/test-*.parquet", local="gsm8k/test.jsonl"
 )
+HUMANEVAL = PublicData(
+    hub="openai/openai_humaneval",
+    revision="7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544",
+    pattern="openai_humaneval/test-*.parquet",
+    local="humaneval/HumanEval.jsonl",
+)
+MBPP = PublicData(
+    hub="google-research-datasets/mbpp",
+    revision="4bb6404fdc6cacfda99d4ac4205087b89d32030c",
+    pattern="sanitized/test-*.parquet",
+    local="mbpp/sanitized-mbpp.json",
+)
 BUILDERS = {".parquet": "parquet", ".json": "json", ".jsonl": "json"}
 """By the file's ending; anything else is text, a row a line."""
 

@@ -59,6 +59,7 @@ def test_questions_have_groups_and_what_so_many_can_see(capsys: pytest.CaptureFi
     [
         (["wikitex2"], "there is no suite wikitex2 (did you mean wikitext2?); there are "),
         (["reference-text", "--tokenizer=/nowhere"], "/nowhere holds no tokenizer.json"),
+        (["reference-text", "--verify"], "--verify runs the solutions of a code suite, and reference-text is none"),
         (["reference-text", "--max-model-len=0"], "--max-model-len=0: give tokens, 1 or more"),
         (["wikitext2", "--data-dir=/nowhere"], "suite wikitext2 needs wikitext2_raw/wiki.test.raw in it, which is not there"),
     ],

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from quantgate.sandbox import Limits, mbpp_entry_point, mbpp_program_of, program_of, verify_humaneval, verify_mbpp
+from quantgate.sandbox import Limits, mbpp_program_of, program_of, verify_humaneval, verify_mbpp
 from quantgate.sandbox.tasks import COUNTED
 
 CHECKS = "def check(candidate):\n    assert candidate(2) == 4\n"
@@ -35,14 +35,6 @@ def test_what_the_future_brings_stands_first() -> None:
     program = program_of(humaneval(""), "    ...\n\nfrom __future__ import annotations\ndef double(x: Unknown): return 2 * x\n")
     assert program.startswith("from __future__ import annotations\ndef double(x):\n")
     assert program.count("__future__") == 1
-
-
-@pytest.mark.parametrize(
-    ("code", "name"),
-    [("def helper(x): ...\ndef double(x): ...", "double"), ("def double(x): ...\ndef helper(x): ...", "double"), ("double = 1", "")],
-)
-def test_mbpp_names_its_function_in_the_checks_alone(code: str, name: str) -> None:
-    assert mbpp_entry_point(mbpp(code)) == name
 
 
 @pytest.mark.usefixtures("sandbox")

@@ -1,0 +1,13 @@
+"""Does the code that the checkpoint writes pass as many checks as its BF16 original's?"""
+
+import pytest
+
+from fixtures.gate import Gate
+from quantgate.measure import measure_code
+from quantgate.server import Serving
+from quantgate.suites import CodeSuite
+
+
+@pytest.mark.server
+def test_code_recovers(server: Serving, code_suite: CodeSuite, again: int, unsafe: bool, gate: Gate) -> None:
+    gate(measure_code(server, code_suite, again, unsafe=unsafe))
