@@ -128,12 +128,14 @@ def approval_of(measured: Measurement, reason: str | None, by: str, when: dateti
 
 
 def is_unchanged(old: Measurement, new: Measurement) -> bool:
-    """Whether nothing but the time of the measurement differs, so that there is nothing to approve."""
+    """Whether nothing but the time of the measurement, and what it cost the client, differs, so that there is nothing to approve."""
     return _lasting(old) == _lasting(with_history(new, None, approval_of(new, None, "", datetime.datetime.now(datetime.UTC))))
 
 
 def _lasting(measured: Measurement) -> Measurement:
     provenance = msgspec.structs.replace(measured.provenance, started="", seconds=0.0, gpu_uuid=[])
+    if isinstance(measured, TextLoss):
+        measured = msgspec.structs.replace(measured, client_cpu_share=None)
     return msgspec.structs.replace(measured, provenance=provenance, history=[], oldest=None)
 
 

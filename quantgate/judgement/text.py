@@ -13,6 +13,8 @@ from quantgate.stats import bootstrap_log_ratio, divergence
 
 ENOUGH_EFFECTIVE = 4.0
 """Effective documents, (sum of tokens)^2 / sum of tokens^2, below which nothing is decided."""
+CLIENT_SHARE_LIMIT = 0.8
+"""Of one core: a client above it, and not the server, decided how long it took."""
 FEW = 4
 NAMED = 5
 """Documents at most that are named as those which carry most of a loss; they are at most a tenth of all, or one of
@@ -68,6 +70,7 @@ def weigh_text(
             carried.said,
             None if both_ways else _gain(found, tolerance),
             _kl_in_words(apart, kl_nats) if near else None,
+            _client_in_words(measured),
         ],
         both_ways=both_ways,
         fail_when=fail_when,
@@ -82,6 +85,14 @@ def _gain(found: stats.Estimate, tolerance: float) -> str | None:
     if found.value > -tolerance or found.interval[1] >= 0:
         return None
     return "better by more than the tolerance, which quantization does not do: look at the baseline"
+
+
+def _client_in_words(measured: TextLoss) -> str | None:
+    """A note where the client was the slower side; the loss is the same at any speed."""
+    if measured.client_cpu_share is None or measured.client_cpu_share <= CLIENT_SHARE_LIMIT:
+        return None
+    used = f"the client used {measured.client_cpu_share:.0%} of a core while it asked"
+    return f"{used}: the figures hold, and the server could have gone faster"
 
 
 def _units(measured: TextLoss, baseline: TextLoss) -> dict[str, tuple[float, float, int]]:

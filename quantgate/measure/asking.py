@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from quantgate import fingerprint, interrupts
@@ -58,27 +59,35 @@ async def _without_key(request: "httpx.Request") -> None:
 async def _ask_all(server: Serving, items: Sequence[Asked], ask: "Callable[[AsyncOpenAI, Asked], Awaitable[Got]]") -> list[Got]:
     from openai import APIError, AsyncOpenAI, DefaultAsyncHttpxClient
 
-    turns = asyncio.Semaphore(CONCURRENCY)
     hooks = {} if server.api_key else {"request": [_without_key]}
     transport = DefaultAsyncHttpxClient(trust_env=False, timeout=REQUEST_SECONDS, event_hooks=hooks)
     key = server.api_key or NO_KEY
     async with AsyncOpenAI(base_url=f"{server.base_url}/v1", api_key=key, max_retries=0, http_client=transport) as client:
+        return await in_turns(server, items, partial(ask, client), APIError)
 
-        async def in_turn(item: Asked) -> Got:
-            async with turns:
-                return await ask(client, item)
 
-        coroutines: list[Coroutine[Any, Any, Got]] = [in_turn(item) for item in items]
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(coroutine) for coroutine in coroutines]
-        except* APIError as failures:
-            server.confirm_alive()
-            raise MeasurementError(f"{server.model}: a request failed, so nothing was measured: {failures.exceptions[0]}") from failures
-        except* ValueError as failures:  # json's, of a body that is none
-            raise MeasurementError(f"{server.model}: an answer is no JSON, so nothing was measured: {failures.exceptions[0]}") from failures
-        except* MeasurementError as failures:
-            raise failures.exceptions[0] from None
+async def in_turns(server: Serving, items: Sequence[Asked], ask: Callable[[Asked], Awaitable[Got]], failure: type[Exception]) -> list[Got]:
+    """`ask` every item, CONCURRENCY at once, answers in the order of the items; `failure` is what it raises for a failed request.
+
+    Fails as `ask_all` says; ServerError where the server is what failed.
+    """
+    turns = asyncio.Semaphore(CONCURRENCY)
+
+    async def in_turn(item: Asked) -> Got:
+        async with turns:
+            return await ask(item)
+
+    coroutines: list[Coroutine[Any, Any, Got]] = [in_turn(item) for item in items]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except* failure as failures:
+        server.confirm_alive()
+        raise MeasurementError(f"{server.model}: a request failed, so nothing was measured: {failures.exceptions[0]}") from failures
+    except* ValueError as failures:  # json's, of a body that is none
+        raise MeasurementError(f"{server.model}: an answer is no JSON, so nothing was measured: {failures.exceptions[0]}") from failures
+    except* MeasurementError as failures:
+        raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
 
 

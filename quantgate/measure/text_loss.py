@@ -5,25 +5,42 @@ has none. NLL = −Σℓᵢ / N over all documents, PPL = exp(NLL). The largest 
 """
 
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import NamedTuple
 
 from quantgate.errors import MeasurementError
-from quantgate.measure.asking import ask_all, chosen, provenance
+from quantgate.measure.asking import chosen, provenance
+from quantgate.measure.prompt_logprobs import Positions, Prompt, score_all
 from quantgate.records import DocumentLoss, DocumentTopK, Started, TextLoss
 from quantgate.server import Serving
 from quantgate.stats import divergence
 from quantgate.suites import Encoded, TextSuite, encode
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
 
 SAMPLING: dict[str, float | int | bool | str] = {"temperature": 0, "max_tokens": 1, "prompt_logprobs": 1, "add_special_tokens": True}
 
 
 LIKELIEST, SAMPLED = 10, 8
 """Tokens a position, and documents, of the sample for the divergence."""
+
+
+class Scored(NamedTuple):
+    """What is kept of an answer; `topk` of a document of the sample."""
+
+    loss: DocumentLoss
+    topk: DocumentTopK | None
+
+
+class Spent:
+    """What this process spends from here on."""
+
+    def __init__(self) -> None:
+        self._cpu, self._wall = time.process_time(), time.monotonic()
+
+    def cpu_share(self) -> float:
+        """CPU seconds a second: 1 is a whole core, which is all that one Python process can use."""
+        return round((time.process_time() - self._cpu) / max(1e-9, time.monotonic() - self._wall), 3)
 
 
 def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again: int = 0) -> TextLoss:
@@ -34,34 +51,25 @@ def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again:
     started, longest = Started(), server.checkpoint.serve.max_model_len
     documents = encode(suite, tokenizer, longest)
     if not documents:
-        raise MeasurementError(
-            f"{suite.name} has no document of {suite.cut.least} tokens by the tokenizer in {tokenizer}: nothing to measure"
-        )
+        raise MeasurementError(f"{suite.name}: no document has {suite.cut.least} tokens by the tokenizer in {tokenizer}")
     for document in documents:
         if longest is not None and len(document.ids) >= longest:
             raise MeasurementError(
                 f"{document.id} has {len(document.ids)} tokens and max_model_len is {longest}; a document may have one less than that"
             )
+    sampled, twice = ({one.id for one in chosen(documents, wanted, suite.fingerprint)} for wanted in (SAMPLED, again))
 
-    async def ask(client: "AsyncOpenAI", document: Encoded) -> DocumentLoss:
-        answer = await client.completions.create(
-            model=server.model, prompt=document.ids, max_tokens=1, temperature=0, extra_body={"prompt_logprobs": 1}
-        )
-        extra = answer.choices[0].model_extra or {}
-        return document_loss(document, extra.get("prompt_logprobs"))
+    def ask(wanted: Sequence[Encoded]) -> list[Scored]:
+        by_id = {one.id: one for one in wanted}
+        prompts = [Prompt(one.id, one.ids, LIKELIEST if one.id in sampled else 1) for one in wanted]
+        return score_all(server, prompts, lambda prompt, positions: _scored(by_id[prompt.id], prompt.likeliest, positions))
 
-    async def ask_likeliest(client: "AsyncOpenAI", document: Encoded) -> DocumentTopK:
-        answer = await client.completions.create(
-            model=server.model, prompt=document.ids, max_tokens=1, temperature=0, extra_body={"prompt_logprobs": LIKELIEST}
-        )
-        extra = answer.choices[0].model_extra or {}
-        return likeliest(document, extra.get("prompt_logprobs"))
-
-    losses = ask_all(server, documents, ask)
-    sampled = chosen(documents, SAMPLED, suite.fingerprint)
-    topk = ask_all(server, sampled, ask_likeliest)
-    repeated = ask_all(server, chosen(documents, again, suite.fingerprint), ask)
-    apart = divergence(topk, ask_all(server, sampled, ask_likeliest)) if again else None
+    spent = Spent()
+    scored = ask(documents)
+    second = ask([one for one in documents if one.id in sampled | twice]) if again else []
+    client_cpu_share = spent.cpu_share()
+    losses, topk = [one.loss for one in scored], [one.topk for one in scored if one.topk is not None]
+    apart = divergence(topk, [one.topk for one in second if one.topk is not None]) if again else None
     tokens = sum(loss.tokens for loss in losses)
     nll = sum(loss.nll_sum for loss in losses) / tokens
     top1 = sum(loss.top1_nll_sum for loss in losses) / tokens
@@ -75,44 +83,55 @@ def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again:
         nll_per_token=nll,
         perplexity=math.exp(nll),
         top1_perplexity=math.exp(top1),
-        again=repeated,
+        again=[one.loss for one in second if one.loss.id in twice],
         again_divergence=apart,
         topk=topk,
+        client_cpu_share=client_cpu_share,
     )
 
 
-def document_loss(document: Encoded, prompt_logprobs: list[dict[str, Any] | None] | None) -> DocumentLoss:
-    """Sum one document's losses in nats. `prompt_logprobs`: vLLM's list, an entry a token, keys token ids as text."""
+def _scored(document: Encoded, wanted: int, positions: Positions | None) -> Scored:
+    """The loss, and of a document of the sample its likeliest tokens, out of one answer."""
+    return Scored(document_loss(document, positions), likeliest(document, positions) if wanted == LIKELIEST else None)
+
+
+def document_loss(document: Encoded, positions: Positions | None) -> DocumentLoss:
+    """Sum one document's losses in nats. `positions`: what came back for it, an entry a token."""
     own, best = [], []
-    for token, entries in _positions(document, prompt_logprobs):
-        own.append(entries[token])
-        best.append(max(entries.values()))
-    return DocumentLoss(id=document.id, tokens=len(own), nll_sum=-math.fsum(own), top1_nll_sum=-math.fsum(best), cluster=document.cluster)
+    for logprob, _, logprobs in _checked(document, positions):
+        own.append(logprob)
+        best.append(max(logprobs))
+    return DocumentLoss(
+        id=document.id, tokens=len(own), nll_sum=-math.fsum(own), top1_nll_sum=-math.fsum(best), cluster=document.cluster
+    )
 
 
-def likeliest(document: Encoded, prompt_logprobs: list[dict[str, Any] | None] | None) -> DocumentTopK:
+def likeliest(document: Encoded, positions: Positions | None) -> DocumentTopK:
     """The LIKELIEST tokens of every scored position, likeliest first, to 1e-4 nats; arguments as for `document_loss`."""
-    own, tokens, logprobs = [], [], []
-    for token, entries in _positions(document, prompt_logprobs):
-        ranked = sorted(entries.items(), key=lambda one: (-one[1], int(one[0])))[:LIKELIEST]
-        own.append(round(entries[token], 4))
-        tokens.append([int(number) for number, _ in ranked])
-        logprobs.append([round(logprob, 4) for _, logprob in ranked])
-    return DocumentTopK(id=document.id, own=own, tokens=tokens, logprobs=logprobs)
+    own, tokens, kept = [], [], []
+    for logprob, numbers, logprobs in _checked(document, positions):
+        ranked = sorted(zip(numbers, logprobs, strict=True), key=lambda one: (-one[1], one[0]))[:LIKELIEST]
+        own.append(round(logprob, 4))
+        tokens.append([number for number, _ in ranked])
+        kept.append([round(one, 4) for _, one in ranked])
+    return DocumentTopK(id=document.id, own=own, tokens=tokens, logprobs=kept)
 
 
-def _positions(document: Encoded, prompt_logprobs: list[dict[str, Any] | None] | None) -> Iterator[tuple[str, dict[str, float]]]:
-    """For each position that is scored: the token that stands there, and every token's logprob that came back, all finite."""
-    if prompt_logprobs is None or len(prompt_logprobs) != len(document.ids):
-        seen = "none" if prompt_logprobs is None else len(prompt_logprobs)
+def _checked(document: Encoded, positions: Positions | None) -> Iterator[tuple[float, Iterable[int], list[float]]]:
+    """For each position that is scored: the logprob of the token that stands there, and all that came back: tokens, and their logprobs.
+
+    Raises MeasurementError where one is missing or not finite.
+    """
+    if positions is None or len(positions) != len(document.ids):
+        seen = "none" if positions is None else len(positions)
         raise MeasurementError(f"{document.id}: {len(document.ids)} tokens were sent, prompt_logprobs came back for {seen}")
     if len(document.ids) < 2:
         raise MeasurementError(f"{document.id} has {len(document.ids)} tokens; it takes two for one to be predicted")
-    scored = zip(document.ids[document.first :], prompt_logprobs[document.first :], strict=True)
+    scored = zip(document.ids[document.first :], positions[document.first :], strict=True)
     for place, (token, entries) in enumerate(scored, start=document.first):
-        if not entries or str(token) not in entries:
+        if not entries or (own := entries.get(token)) is None:
             raise MeasurementError(f"{document.id}: position {place} has no logprob for its own token {token}")
-        offered = {number: entry["logprob"] for number, entry in entries.items()}
-        if not all(math.isfinite(logprob) for logprob in offered.values()):
-            raise MeasurementError(f"{document.id}: the logprobs at position {place} are {list(offered.values())}, not all finite")
-        yield str(token), offered
+        logprobs = [entry.logprob for entry in entries.values()]
+        if not all(map(math.isfinite, logprobs)):
+            raise MeasurementError(f"{document.id}: the logprobs at position {place} are {logprobs}, not all finite")
+        yield own.logprob, entries, logprobs

@@ -78,7 +78,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
     """`topk` holds a fixed sample of the documents; a baseline has the second run of some documents in `again`,
-    the divergence between its two runs, and its history."""
+    the divergence between its two runs, and its history. `client_cpu_share`: CPU seconds a second of the process that asked, while it
+    did, where that was recorded; near 1 the client was slower than the server, which takes time and changes no figure."""
 
     documents: list[DocumentLoss]
     nll_per_token: float
@@ -87,6 +88,7 @@ class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
     again: list[DocumentLoss] = msgspec.field(default_factory=list)
     again_divergence: Divergence | None = None
     topk: list[DocumentTopK] = msgspec.field(default_factory=list)
+    client_cpu_share: float | None = None
     history: list[Approval] = msgspec.field(default_factory=list)
     oldest: Oldest | None = None
 

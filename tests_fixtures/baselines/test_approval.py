@@ -41,7 +41,8 @@ import msgspec
 
 def test_it(case, text_suite, gate):
     now = text_loss(case.checkpoint.name)
-    gate(msgspec.structs.replace(now, provenance=msgspec.structs.replace(now.provenance, started="later", seconds=9.0)))
+    provenance = msgspec.structs.replace(now.provenance, started="later", seconds=9.0)
+    gate(msgspec.structs.replace(now, provenance=provenance, client_cpu_share=0.5))
 """
 
 

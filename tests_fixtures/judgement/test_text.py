@@ -30,6 +30,15 @@ def test_a_text_loss_below_the_tolerance_passes_as_real() -> None:
     assert got.drop == pytest.approx(0.02, abs=1e-12)
 
 
+@pytest.mark.parametrize("share", [None, 0.8, 0.81])
+def test_a_client_at_its_limit_is_noted_and_voids_nothing(share: float | None) -> None:
+    now, base = pair_of_texts(0.02)
+    got = judge_text(msgspec.structs.replace(now, client_cpu_share=share), base, perplexity_ratio=1.05, others=Others(1))
+    assert got.verdict == "pass"
+    said = "; the client used 81% of a core while it asked: the figures hold, and the server could have gone faster"
+    assert got.reason == "a real loss, within tolerance" + (said if share == 0.81 else "")
+
+
 def test_a_text_loss_above_the_tolerance_fails() -> None:
     got = judge_text(*pair_of_texts(0.08), perplexity_ratio=1.05, others=Others(3))
     assert got.verdict == "fail"

@@ -50,7 +50,7 @@ def test_provenance_says_what_made_a_checkpoint_that_quantgate_made(tmp_path: Pa
 def test_a_server_is_asked_with_its_key_or_with_none(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str | None] = []
 
-    def answer(_: str, given: str | None) -> tuple[int, str]:
+    def answer(_: str, given: str | None, __: bytes) -> tuple[int, str]:
         seen.append(given)
         return 200, '{"id": "x", "object": "text_completion", "choices": []}'
 

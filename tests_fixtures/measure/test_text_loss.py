@@ -1,5 +1,6 @@
 """The loss of the token that stands there: not of the first entry, the largest, or the one of rank 1."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,17 @@ from typing import Any
 import pytest
 
 from quantgate.errors import ConfigurationError, MeasurementError
-from quantgate.measure.text_loss import document_loss
+from quantgate.measure.prompt_logprobs import decoded
+from quantgate.measure.text_loss import document_loss as loss_of
 from quantgate.records import DocumentLoss
 from quantgate.suites import Document, Encoded, TextSuite, encode
 
 Entries = list[dict[str, Any] | None]
+
+
+def document_loss(document: Encoded, entries: Entries | None) -> DocumentLoss:
+    """Of an answer with these entries, as bytes."""
+    return loss_of(document, decoded(json.dumps({"choices": [{"prompt_logprobs": entries}]}).encode()))
 
 
 def entry(logprob: float, rank: int = 1) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def test_a_measurement_counts_the_answers_that_never_came(
         server.folder, server.slot = REFERENCE, endpoint_slot(server.base_url)
         server.checkpoint = Checkpoint(name="bf16", precision="bf16", path=str(REFERENCE), family="reference")
         monkeypatch.setattr(asking, "CONCURRENCY", 2)  # the little one's queue is short
-        monkeypatch.setattr(LittleVllm, "answer", lambda _, path, key: answer(path, key))
+        monkeypatch.setattr(LittleVllm, "answer", lambda _, path, key, __: answer(path, key))
         measured = measure_answers(server, suite)
     assert sum(item.open_think for item in measured.items) == 4
     assert measured.accuracy == measured.accuracy_flexible == 0.9
