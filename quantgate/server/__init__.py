@@ -1,6 +1,6 @@
 """One vLLM: ours, from its command line to the last process that has to go, or somebody else's endpoint."""
 
-from quantgate.server.endpoint import endpoint_slot, parse_endpoint
+from quantgate.server.endpoint import Endpoint, endpoint_slot, parse_endpoint
 from quantgate.server.launch import left_out, vllm_version
 from quantgate.server.liveness import watched
 from quantgate.server.pool import Pool
@@ -10,6 +10,7 @@ from quantgate.server.vllm_log import Chosen
 
 __all__ = [
     "Chosen",
+    "Endpoint",
     "Pool",
     "Secret",
     "Server",
