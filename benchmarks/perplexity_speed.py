@@ -29,10 +29,10 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from quantgate.measure import encode, measure_text_loss
+from quantgate.measure import measure_text_loss
 from quantgate.registry import Checkpoint
 from quantgate.server import Endpoint, Serving
-from quantgate.suites import Document, TextSuite
+from quantgate.suites import Document, TextSuite, encode
 
 CONCURRENCY = 32
 LEAST_TOKENS = 16

@@ -101,9 +101,7 @@ def document_loss(document: Encoded, positions: Positions | None) -> DocumentLos
     for logprob, _, logprobs in _checked(document, positions):
         own.append(logprob)
         best.append(max(logprobs))
-    return DocumentLoss(
-        id=document.id, tokens=len(own), nll_sum=-math.fsum(own), top1_nll_sum=-math.fsum(best), cluster=document.cluster
-    )
+    return DocumentLoss(id=document.id, tokens=len(own), nll_sum=-math.fsum(own), top1_nll_sum=-math.fsum(best), cluster=document.cluster)
 
 
 def likeliest(document: Encoded, positions: Positions | None) -> DocumentTopK:

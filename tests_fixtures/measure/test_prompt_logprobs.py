@@ -12,10 +12,10 @@ import pytest
 
 from quantgate.errors import MeasurementError, ServerError
 from quantgate.measure.prompt_logprobs import Entry, Positions, Prompt, UnansweredError, decoded, score_all
-from quantgate.measure.text_loss import LIKELIEST, SAMPLED, Encoded, document_loss, encode, likeliest, measure_text_loss
+from quantgate.measure.text_loss import LIKELIEST, SAMPLED, document_loss, likeliest, measure_text_loss
 from quantgate.registry import Checkpoint
 from quantgate.server.endpoint import Endpoint
-from quantgate.suites import Document, TextSuite
+from quantgate.suites import Document, Encoded, TextSuite, encode
 from tests_fixtures.doubles import little_vllm
 from tests_fixtures.doubles.little_vllm import LittleVllm
 
