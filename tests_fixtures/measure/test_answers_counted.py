@@ -50,10 +50,10 @@ class Scripted:
     def __init__(self, server: Endpoint) -> None:
         self.server, self.bodies, self.malformed = server, list[dict[str, Any]](), dict[str, str]()
 
-    def answer(self, little: LittleVllm, path: str) -> tuple[int, str]:
+    def answer(self, path: str, sent: bytes) -> tuple[int, str]:
         if path != "/v1/chat/completions":
             return (200 if path == "/health" else 404), "{}"
-        body = json.loads(little.asked[path])
+        body = json.loads(sent)
         self.bodies.append(body)
         kind = body["messages"][0]["content"]
         return 200, self.malformed[kind] if kind in self.malformed else completion(kind)
@@ -66,12 +66,12 @@ class Scripted:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
     monkeypatch.delenv("QUANTGATE_API_KEY", raising=False)
-    monkeypatch.setattr(asking, "CONCURRENCY", 1)  # the little one knows the body of the last request alone
+    monkeypatch.setattr(asking, "CONCURRENCY", 2)  # the little one's queue is short
     with running() as little:
         little.models = [("reference/bf16", "x")]
         checkpoint = Checkpoint(name="bf16", precision="bf16", path=str(REFERENCE), family="reference")
         found = Scripted(Endpoint(little.url, checkpoint, REFERENCE))
-        monkeypatch.setattr(LittleVllm, "answer", lambda self, path, _: found.answer(self, path))
+        monkeypatch.setattr(LittleVllm, "answer", lambda _, path, __, sent: found.answer(path, sent))
         yield found
 
 

@@ -35,12 +35,12 @@ RIGHT = {"block", "body", "thought"}
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     monkeypatch.delenv("QUANTGATE_API_KEY", raising=False)
-    monkeypatch.setattr(asking, "CONCURRENCY", 1)  # the little one knows the body of the last request alone
+    monkeypatch.setattr(asking, "CONCURRENCY", 2)  # the little one's queue is short
 
-    def answer(self: LittleVllm, path: str, _: str | None) -> tuple[int, str]:
+    def answer(_: LittleVllm, path: str, __: str | None, sent: bytes) -> tuple[int, str]:
         if path != "/v1/chat/completions":
             return (200 if path == "/health" else 404), "{}"
-        message = {"role": "assistant", "content": WRITES[json.loads(self.asked[path])["messages"][0]["content"]]}
+        message = {"role": "assistant", "content": WRITES[json.loads(sent)["messages"][0]["content"]]}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         usage = {"prompt_tokens": 9, "completion_tokens": 24, "total_tokens": 33}
         told = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
