@@ -34,4 +34,5 @@ def main() -> None:
     leave(0)  # threads that the program left behind would keep the interpreter
 
 
-main()
+if __name__ == "__main__":
+    main()
