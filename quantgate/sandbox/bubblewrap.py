@@ -11,7 +11,7 @@ from quantgate.errors import ConfigurationError
 from quantgate.sandbox.interpreter import ENVIRONMENT, FLAGS, Interpreter
 from quantgate.sandbox.limits import MIB, Limits
 
-UNSAFE = "or run generated code without a sandbox, where losing the machine is acceptable (unsafe=True)"
+UNSAFE = "or run generated code without a sandbox, where losing the machine is acceptable (--allow-unsafe-code)"
 NEEDED = (0, 8)  # --size came with 0.7, --disable-userns with 0.8
 NOBODY = 65534
 WORK = "/work"

@@ -92,6 +92,7 @@ def test_results_come_in_the_programs_order_and_run_at_once(tmp_path: Path) -> N
     assert Path(a).read_text() == Path(b).read_text() == "x", "a second chance was needed"
 
 
+@pytest.mark.thorough
 def test_a_program_that_timed_out_is_run_once_more_after_all_others(tmp_path: Path) -> None:
     log = tmp_path / "log"
     say = f"log = open({str(log)!r}, 'a')\nlog.write('NAME\\n')\nlog.close()\n"

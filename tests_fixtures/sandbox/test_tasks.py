@@ -37,6 +37,7 @@ def test_what_the_future_brings_stands_first() -> None:
     assert program.count("__future__") == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("sandbox")
 def test_reference_solutions_are_counted() -> None:
     solutions = [
