@@ -7,6 +7,7 @@ has none. NLL = −Σℓᵢ / N over all documents, PPL = exp(NLL). The largest 
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,13 +15,15 @@ from quantgate.errors import MeasurementError
 from quantgate.measure.asking import chosen, provenance
 from quantgate.measure.prompt_logprobs import Positions, Prompt, score_all
 from quantgate.records import DocumentLoss, DocumentTopK, Started, TextLoss
-from quantgate.server import Serving
+from quantgate.server import Endpoint, Serving
 from quantgate.stats import divergence
 from quantgate.suites import Encoded, TextSuite, encode
 
 SAMPLING: dict[str, float | int | bool | str] = {"temperature": 0, "max_tokens": 1, "prompt_logprobs": 1, "add_special_tokens": True}
 
 
+MOST_APART_NATS = 0.02
+"""A token, between two answers to one document: what a batch changes stays far below it."""
 LIKELIEST, SAMPLED = 10, 8
 """Tokens a position, and documents, of the sample for the divergence."""
 
@@ -57,6 +60,8 @@ def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again:
             raise MeasurementError(
                 f"{document.id} has {len(document.ids)} tokens and max_model_len is {longest}; a document may have one less than that"
             )
+    if isinstance(server, Endpoint):
+        _refuse_remembered(server, documents)
     sampled, twice = ({one.id for one in chosen(documents, wanted, suite.fingerprint)} for wanted in (SAMPLED, again))
 
     def ask(wanted: Sequence[Encoded]) -> list[Scored]:
@@ -88,6 +93,24 @@ def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again:
         topk=topk,
         client_cpu_share=client_cpu_share,
     )
+
+
+def _refuse_remembered(server: Serving, documents: Sequence[Encoded]) -> None:
+    """Of somebody else's server two documents are asked one by one, and again in the other order: one that caches prefixes may answer with
+    logprobs of an earlier request, finite and wrong. Raises MeasurementError."""
+    one, other = documents[0], documents[-1]
+    seen: dict[str, float] = {}
+    for document in (one, other, other, one):
+        (loss,) = score_all(server, [Prompt(document.id, document.ids, 1)], partial(_loss_of, document))
+        apart = abs(loss.nll_sum - seen.setdefault(document.id, loss.nll_sum)) / loss.tokens
+        if apart > MOST_APART_NATS:
+            told = f"{document.id} other logprobs when it is asked again in another order ({apart:.3g} nats a token apart)"
+            remedy = "is prefix caching on? Start the server with --no-enable-prefix-caching"
+            raise MeasurementError(f"{server.model} gives {told}: {remedy}")
+
+
+def _loss_of(document: Encoded, _: Prompt, positions: Positions | None) -> DocumentLoss:
+    return document_loss(document, positions)
 
 
 def _scored(document: Encoded, wanted: int, positions: Positions | None) -> Scored:

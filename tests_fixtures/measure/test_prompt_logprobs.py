@@ -21,6 +21,8 @@ from tests_fixtures.doubles.little_vllm import LittleVllm
 
 REFERENCE = Path(__file__).parents[2] / "fixtures" / "reference" / "bf16"
 CHECKPOINT = Checkpoint(name="nvfp4", precision="nvfp4", path=str(REFERENCE), family="small")
+LOOKED_AT = 4
+"""Requests that go before all others to somebody else's server, to see whether it remembers."""
 PROMPTS = [Prompt(f"d{number}", [number, 7, 8], 1) for number in range(40)]
 
 
@@ -177,7 +179,7 @@ def test_a_document_of_the_sample_is_asked_once_and_has_loss_and_likeliest_token
     suite = TextSuite("s", [Document(f"d{number:02}", "add in " * (number + 2)) for number in range(30)])
     asked = little.seen["/v1/completions"]
     measured = measure_text_loss(server, suite, REFERENCE)
-    assert little.seen["/v1/completions"] - asked == 30
+    assert little.seen["/v1/completions"] - asked == 30 + LOOKED_AT
     by_id = {one.id: one for one in encode(suite, REFERENCE)}
     for loss in measured.documents:  # as one that was asked for the likeliest token alone
         ids = by_id[loss.id].ids
@@ -199,10 +201,43 @@ def test_a_second_run_asks_its_documents_and_the_sample_once_more(again: int, li
     suite = TextSuite("s", [Document(f"d{number:02}", "add in " * (number + 2)) for number in range(30)])
     asked = little.seen["/v1/completions"]
     measured = measure_text_loss(server, suite, REFERENCE, again=again)
-    second = little.seen["/v1/completions"] - asked - 30
+    second = little.seen["/v1/completions"] - asked - 30 - LOOKED_AT
     sampled, twice = {one.id for one in measured.topk}, {one.id for one in measured.again}
     assert (len(sampled), len(twice), second) == (SAMPLED, again, len(sampled | twice))
     assert measured.again == [one for one in measured.documents if one.id in twice]
     assert measured.again_divergence is not None
     assert measured.again_divergence.documents == SAMPLED
     assert measured.again_divergence.kl_nats.mean == 0
+
+
+def test_a_server_that_answers_with_what_it_remembers_is_refused(little: LittleVllm) -> None:
+    server, asked = attached(little), list[int]()
+
+    def remembering(ids: list[int], wanted: int) -> list[Any]:
+        asked.append(len(ids))
+        found = made(ids, wanted)
+        if asked.count(len(ids)) > 1:
+            found[1] = {str(ids[1]): {"logprob": -40.0}}
+        return found
+
+    little.score = remembering
+    suite = TextSuite("s", [Document(f"d{number:02}", "add in " * (number + 2)) for number in range(5)])
+    with pytest.raises(MeasurementError) as error:
+        measure_text_loss(server, suite, REFERENCE)
+    assert "small/nvfp4 gives d04 other logprobs when it is asked again in another order (" in str(error.value)
+    assert str(error.value).endswith("is prefix caching on? Start the server with --no-enable-prefix-caching")
+    assert len(asked) == 3
+
+
+def test_a_little_noise_is_no_memory(little: LittleVllm) -> None:
+    server, asked = attached(little), list[int]()
+
+    def noisy(ids: list[int], wanted: int) -> list[Any]:
+        asked.append(len(ids))
+        found = made(ids, wanted)
+        found[1][str(ids[1])] = {"logprob": -4.0 - 0.01 * len(asked)}
+        return found
+
+    little.score = noisy
+    suite = TextSuite("s", [Document(f"d{number:02}", "add in " * (number + 2)) for number in range(5)])
+    assert len(measure_text_loss(server, suite, REFERENCE).documents) == 5
