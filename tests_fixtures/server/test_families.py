@@ -15,7 +15,7 @@ from quantgate.devices import Slot, nvml
 from quantgate.errors import ConfigurationError
 from quantgate.registry import Checkpoint, Family, local_folder
 from quantgate.server import launch
-from quantgate.suites import SUITES, LoadSuite
+from quantgate.suites import SUITES, LoadSuite, catalogue
 from tests_fixtures.doubles import machines
 
 ROOT = Path(__file__).parents[2]
@@ -127,8 +127,10 @@ def test_every_checkpoint_was_looked_at(machine: Machine) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_suites_exist_and_revisions_are_commits_or_say_that_they_want_to_be(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
-    for family in registry.load(file).family:
-        assert set(family.suites) <= set(SUITES)
+    loaded = registry.load(file)
+    known = catalogue(loaded.suite, file)
+    for family in loaded.family:
+        assert set(family.suites) <= set(known)
         for one in family.checkpoint:
             assert one.revision is None or len(one.revision) == 40 or f'path = "{one.path}"\nrevision = "main" # pin it: ' in text
 
