@@ -9,6 +9,7 @@ import pytest
 
 from quantgate.errors import ConfigurationError, MeasurementError
 from quantgate.measure.prompt_logprobs import decoded
+from quantgate.measure.text_loss import LIKELIEST, likeliest
 from quantgate.measure.text_loss import document_loss as loss_of
 from quantgate.records import DocumentLoss
 from quantgate.suites import Document, Encoded, TextSuite, encode
@@ -113,3 +114,28 @@ def test_texts_are_encoded_with_the_folder_s_tokenizer_in_their_order() -> None:
 def test_a_folder_without_tokenizer_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"holds no tokenizer\.json; save the tokenizer there in its fast form"):
         encode(TextSuite("s", []), tmp_path)
+
+
+RECORDED = Path(__file__).parent / "recorded"
+"""What vLLM 0.32.0 answered for SmolLM2-135M-Instruct in BF16 on a CPU, with `prompt_logprobs` 1 and 10, byte for byte."""
+SPOKEN = [8113, 1137, 42, 619, 70, 1727, 105, 5484, 34471, 8140, 573, 1841, 37366, 28, 216, 33, 41, 41, 32, 3814, 476, 104, 18]
+
+
+@pytest.mark.parametrize("name", ["smollm2-top1.json", "smollm2-top10.json"])
+def test_recorded_bytes_give_the_loss_that_plain_json_gives_whatever_was_asked_for_beside(name: str) -> None:
+    came = decoded((RECORDED / name).read_bytes())
+    entries = json.loads((RECORDED / "smollm2-top1.json").read_text(encoding="utf-8"))["choices"][0]["prompt_logprobs"][1:]
+    own = [found[str(token)]["logprob"] for token, found in zip(SPOKEN[1:], entries, strict=True)]
+    best = [max(one["logprob"] for one in found.values()) for found in entries]
+    expected = DocumentLoss(id="spoken", tokens=22, nll_sum=-math.fsum(own), top1_nll_sum=-math.fsum(best))
+    assert loss_of(Encoded("spoken", SPOKEN), came) == expected
+
+
+def test_recorded_bytes_give_the_likeliest_tokens_in_vllm_s_own_ranks() -> None:
+    body = (RECORDED / "smollm2-top10.json").read_bytes()
+    found = likeliest(Encoded("spoken", SPOKEN), decoded(body))
+    for place, entries in enumerate(json.loads(body)["choices"][0]["prompt_logprobs"][1:]):
+        ranked = sorted(entries.items(), key=lambda one: one[1]["rank"])[:LIKELIEST]
+        assert found.logprobs[place] == [round(one["logprob"], 4) for _, one in ranked]
+        assert set(found.tokens[place]) == {int(token) for token, _ in ranked}
+        assert found.own[place] == round(entries[str(SPOKEN[place + 1])]["logprob"], 4)
