@@ -192,8 +192,8 @@ def test_open_loop_asks_when_due_and_counts_the_wait_for_a_turn(running: Stub) -
     waited = [one for one in got if one.waited]
     assert len(waited) > 4
     assert {one.asked_ns - report.started_ns for one in waited} <= set(due_ns)
-    last = max(got, key=lambda one: one.ended_ns)
-    assert last.arrived_ns[0] - last.asked_ns > 2 * 90e6  # a client that hides the wait would say 10 ms
+    # Of six turns of 100 ms the last waits for five; which of them that is, a busy machine decides.
+    assert max(one.arrived_ns[0] - one.asked_ns for one in waited) > 2 * 90e6  # a client that hides the wait would say 10 ms
 
 
 def test_open_loop_with_connections_to_spare_waits_for_nobody(running: Stub) -> None:
