@@ -3,11 +3,11 @@
 import pytest
 
 from fixtures.gate import Gate
-from quantgate.measure import measure_code
+from quantgate.measure import Sitting, measure_code
 from quantgate.server import Serving
 from quantgate.suites import CodeSuite
 
 
 @pytest.mark.server
-def test_code_recovers(server: Serving, code_suite: CodeSuite, again: int, unsafe: bool, gate: Gate) -> None:
-    gate(measure_code(server, code_suite, again, unsafe=unsafe))
+def test_code_recovers(server: Serving, code_suite: CodeSuite, again: int, sitting: Sitting, unsafe: bool, gate: Gate) -> None:
+    gate(measure_code(server, code_suite, again, sitting, unsafe=unsafe))

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from fixtures.gate import Gate
-from quantgate.measure import measure_text_loss
+from quantgate.measure import Sitting, measure_text_loss
 from quantgate.server import Serving
 from quantgate.suites import TextSuite
 
 
 @pytest.mark.server
-def test_perplexity_recovers(server: Serving, text_suite: TextSuite, tokenizer: Path, again: int, gate: Gate) -> None:
-    gate(measure_text_loss(server, text_suite, tokenizer, again))
+def test_perplexity_recovers(server: Serving, text_suite: TextSuite, tokenizer: Path, again: int, sitting: Sitting, gate: Gate) -> None:
+    gate(measure_text_loss(server, text_suite, tokenizer, again, sitting))

@@ -12,6 +12,7 @@ from typing import get_args, get_type_hints
 
 import msgspec
 
+from quantgate.judgement.failed import unfit
 from quantgate.judgement.sides import UNKNOWN
 from quantgate.judgement.wellformed import malformed, reads_likeliest, void
 from quantgate.records import Answer, Answers, DocumentLoss, Measurement, TextLoss, Throughput
@@ -104,7 +105,7 @@ def unfit_to_approve(measured: Measurement) -> str | None:
     if isinstance(measured, TextLoss):
         found = found or reads_likeliest(measured, "measurement")
     if isinstance(measured, Answers):
-        found = found or void(measured)
+        found = found or void(measured) or unfit(measured)
     if isinstance(measured, Throughput) and measured.health is not None and measured.health.trouble is not None:
         found = found or f"{measured.health.trouble}; measure again on a device that is well and free"
     return found

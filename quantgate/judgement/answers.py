@@ -7,7 +7,7 @@ checkpoint may lose what the suite stands for without a trace in it, which decid
 import math
 
 from quantgate import stats
-from quantgate.judgement import admissible, endings, sides
+from quantgate.judgement import admissible, endings, failed, sides
 from quantgate.judgement.groups import weigh_groups, weigh_unpaired_groups
 from quantgate.judgement.paired import loss_of
 from quantgate.judgement.rule import ALONE, ALPHA, Bearing, Bears, Evidence, FailWhen, Others, between, decide
@@ -54,6 +54,7 @@ def weigh_answers(
     tolerance <= 0.
     """
     tolerance = between("accuracy_points", accuracy_points, 0, math.inf)
+    measured, baseline = failed.without_failed(measured, baseline)
     obstacle = admissible.between_answers(measured, baseline)
     if obstacle is not None:
         return Evidence(measured=measured, unit=ANSWERS_UNIT, tolerance=tolerance, obstacle=obstacle)
@@ -70,9 +71,16 @@ def weigh_answers(
         tolerance=tolerance,
         estimate=found.estimate,
         power=(100 * stats.mde(found.estimate.n, d), stats.n_needed(tolerance / 100, d)) if plain and tolerance < 100 else None,
-        bearings=[*groups.bearings, *found.bearings, *_void(measured), *_blind(baseline, tolerance)],
+        bearings=[
+            *groups.bearings,
+            *found.bearings,
+            *_void(measured),
+            *_blind(baseline, tolerance),
+            *failed.may_hide(measured, baseline, found.estimate, tolerance),
+        ],
         notes=[
             *sides.notes(measured, baseline),
+            failed.named(measured, baseline),
             noise_in_words(noise, baseline.checkpoint),
             change_of_format(measured, baseline),
             endings.more_never_came(measured, baseline),

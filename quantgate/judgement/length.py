@@ -3,6 +3,7 @@
 import math
 
 from quantgate.judgement import admissible
+from quantgate.judgement.failed import without_failed
 from quantgate.judgement.rule import Bearing, Bears, Evidence, FailWhen, between
 from quantgate.judgement.wording import LENGTH_UNIT
 from quantgate.records import Answers
@@ -24,6 +25,7 @@ def weigh_length(
     x/mean(x) (Cochran 1977, Sampling Techniques, section 6.4), cluster-robust, t. Raises ConfigurationError for a ratio <= 1.
     """
     ratio = length_ratio if length_ratio is not None else THINKING if thinks(measured) or thinks(baseline) else None
+    measured, baseline = without_failed(measured, baseline)
     if ratio is None or admissible.between_answers(measured, baseline) is not None:
         return None
     tolerance = math.log(between("length_ratio", ratio, 1, math.inf))

@@ -1,27 +1,15 @@
 """Answers to decidable questions, through chat at temperature 0: strict form and flexible extraction side by side."""
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
 
-from quantgate.measure.asking import ask_all, chosen, provenance
-from quantgate.measure.chats import SEED, Sampling, chat, sampling_of
+from quantgate.measure.chats import SEED, Reply, ask_chats, sampling_of
+from quantgate.measure.journal import NOT_KEPT, Sitting
+from quantgate.measure.provenance import provenance
 from quantgate.measure.scoring import score
 from quantgate.measure.thinking import CLOSE, Said, opens_for_them
-from quantgate.records import Answer, Answers, Started
+from quantgate.records import Answer, Answers, Provenance, Started
 from quantgate.server import Serving
 from quantgate.suites import Question, QuestionSuite, Scorer
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
-
-class Got(NamedTuple):
-    """What came back for one question."""
-
-    question: Question
-    said: Said
-    finish_reason: str
-    completion_tokens: int
 
 
 def grade(
@@ -53,23 +41,20 @@ def grade(
     )
 
 
-def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0) -> Answers:
-    """Ask every question once, greedily, and `again` of them a second time."""
-    started = Started()
+def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0, sitting: Sitting = NOT_KEPT) -> Answers:
+    """Ask every question once, greedily, and `again` of them a second time; without those that `sitting` has kept."""
+    under = provenance(server, suite.fingerprint, sampling_of(suite.max_tokens, suite.thinking), Started(), seed=SEED)
+    with sitting.journal(server, suite.name, under, Reply) as journal:
+        rounds = ask_chats(server, suite, suite.questions, journal, again)
+    opened = opens_for_them(server, [reply.said for reply in rounds[0].got.values()])
+    by_id = {question.id: question for question in suite.questions}
+    items, repeated = (
+        [grade(by_id[name], *reply, scorer=suite.scorer, opened=opened) for name, reply in came.got.items()] for came in rounds
+    )
+    return answers_of(server, suite.name, journal.stamped(under), items, repeated, rounds[0].failed)
 
-    async def ask(client: "AsyncOpenAI", question: Question) -> Got:
-        return Got(question, *await chat(client, server.model, question.id, question.prompt, suite.max_tokens, suite.thinking))
 
-    asked = ask_all(server, suite.questions, ask)
-    asked_again = ask_all(server, chosen(suite.questions, again, suite.fingerprint), ask)
-    opened = opens_for_them(server, [one.said for one in asked])
-    items, repeated = ([grade(*one, scorer=suite.scorer, opened=opened) for one in ones] for ones in (asked, asked_again))
-    return answers_of(server, suite.name, suite.fingerprint, sampling_of(suite.max_tokens, suite.thinking), started, items, repeated)
-
-
-def answers_of(
-    server: Serving, suite: str, fingerprint: str, sampling: Sampling, started: Started, items: list[Answer], again: list[Answer]
-) -> Answers:
+def answers_of(server: Serving, suite: str, under: Provenance, items: list[Answer], again: list[Answer], failed: dict[str, str]) -> Answers:
     """The record of these items."""
     by_group: dict[str, list[bool]] = defaultdict(list)
     for item in items:
@@ -79,10 +64,11 @@ def answers_of(
         checkpoint=server.checkpoint.name,
         precision=server.checkpoint.precision,
         suite=suite,
-        provenance=provenance(server, fingerprint, sampling, started, seed=SEED),
+        provenance=under,
         items=items,
         accuracy=sum(item.correct for item in items) / len(items),
         accuracy_flexible=sum(item.flexible for item in items) / len(items),
+        failed=failed,
         again=again,
         by_group={group: sum(right) / len(right) for group, right in sorted(by_group.items())},
     )

@@ -1,45 +1,68 @@
-"""What the kinds of measurement share: a client, many requests at once, provenance."""
+"""Many chats at once, through openai's client; and which items are asked a second time."""
 
-import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
-from quantgate import fingerprint, interrupts
-from quantgate.checkpoint import declared_numerics
-from quantgate.errors import MeasurementError
-from quantgate.measure.numerics import numerics_of
-from quantgate.records import Provenance, Started
-from quantgate.registry import made_by
+from quantgate import interrupts
+from quantgate.measure.journal import Journal
+from quantgate.measure.turns import MOST_FAILED, REQUEST_SECONDS, Asked, Came, FailedRequestError, Named, in_turns, is_passing
 from quantgate.server import Serving, watched
 
 if TYPE_CHECKING:
     import httpx
     from openai import AsyncOpenAI
 
-CONCURRENCY = 32
-REQUEST_SECONDS = 300.0
+SECONDS_A_TOKEN = 0.5
+"""The slowest that an answer may come, all of it at once, before its request is given up; whether a server hangs is found out otherwise."""
 NO_KEY = "none"  # openai refuses an empty key; this one is taken off every request
 
-Asked = TypeVar("Asked")
 Got = TypeVar("Got")
 
 
-def ask_all(server: Serving, items: Sequence[Asked], ask: "Callable[[AsyncOpenAI, Asked], Awaitable[Got]]") -> list[Got]:
-    """Ask for every item, CONCURRENCY at once; answers in the order of the items.
+def ask_all(
+    server: Serving,
+    items: Sequence[Asked],
+    ask: "Callable[[AsyncOpenAI, Asked], Awaitable[Got]]",
+    journal: Journal[Got],
+    round_name: str = "first",
+    *,
+    max_tokens: int = 0,
+    most_failed: float = MOST_FAILED,
+    tokens_of: Callable[[Got], int] = lambda _: 0,
+    enough: Callable[[Sequence[Got]], bool] | None = None,
+) -> Came[Got]:
+    """Ask for every item that the journal lacks, in a round of its own; arguments, and how it fails, as `in_turns` has them.
 
-    The first failure ends it all with MeasurementError: a measurement with a hole in it is none. Nothing is retried,
-    because a server of ours on loopback that fails once is a finding.
+    `max_tokens` that one answer may have: a request has REQUEST_SECONDS, and SECONDS_A_TOKEN for each.
     """
-    return interrupts.run(watched(server, _ask_all(server, items, ask)))
+    seconds = REQUEST_SECONDS + SECONDS_A_TOKEN * max_tokens
+
+    async def all_of_them() -> Came[Got]:
+        from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient
+
+        hooks = {} if server.api_key else {"request": [_without_key]}
+        transport = DefaultAsyncHttpxClient(trust_env=False, timeout=seconds, event_hooks=hooks)
+        key = server.api_key or NO_KEY
+
+        async def one(item: Asked) -> Got:
+            try:
+                return await ask(client, item)
+            except APIStatusError as error:
+                raise FailedRequestError(str(error), passing=is_passing(error.status_code)) from error
+            except APIError as error:
+                raise FailedRequestError(str(error), passing=isinstance(error, APIConnectionError)) from error
+            except ValueError as error:  # json's, of a body that is none
+                raise FailedRequestError(f"an answer is no JSON: {error}") from error
+
+        async with AsyncOpenAI(base_url=f"{server.base_url}/v1", api_key=key, max_retries=0, http_client=transport) as client:
+            return await in_turns(server, items, one, journal, round_name, most_failed=most_failed, tokens_of=tokens_of, enough=enough)
+
+    return interrupts.run(watched(server, all_of_them()))
 
 
-class Named(Protocol):
-    """What has an id."""
-
-    @property
-    def id(self) -> str: ...
+async def _without_key(request: "httpx.Request") -> None:
+    request.headers.pop("Authorization", None)
 
 
 Chosen = TypeVar("Chosen", bound=Named)
@@ -50,67 +73,3 @@ def chosen(items: Sequence[Chosen], wanted: int, seed: str) -> list[Chosen]:
     ids = sorted(item.id for item in items)
     kept = set(random.Random(seed).sample(ids, min(wanted, len(ids))))
     return [item for item in items if item.id in kept]
-
-
-async def _without_key(request: "httpx.Request") -> None:
-    request.headers.pop("Authorization", None)
-
-
-async def _ask_all(server: Serving, items: Sequence[Asked], ask: "Callable[[AsyncOpenAI, Asked], Awaitable[Got]]") -> list[Got]:
-    from openai import APIError, AsyncOpenAI, DefaultAsyncHttpxClient
-
-    hooks = {} if server.api_key else {"request": [_without_key]}
-    transport = DefaultAsyncHttpxClient(trust_env=False, timeout=REQUEST_SECONDS, event_hooks=hooks)
-    key = server.api_key or NO_KEY
-    async with AsyncOpenAI(base_url=f"{server.base_url}/v1", api_key=key, max_retries=0, http_client=transport) as client:
-        return await in_turns(server, items, partial(ask, client), APIError)
-
-
-async def in_turns(server: Serving, items: Sequence[Asked], ask: Callable[[Asked], Awaitable[Got]], failure: type[Exception]) -> list[Got]:
-    """`ask` every item, CONCURRENCY at once, answers in the order of the items; `failure` is what it raises for a failed request.
-
-    Fails as `ask_all` says; ServerError where the server is what failed.
-    """
-    turns = asyncio.Semaphore(CONCURRENCY)
-
-    async def in_turn(item: Asked) -> Got:
-        async with turns:
-            return await ask(item)
-
-    coroutines: list[Coroutine[Any, Any, Got]] = [in_turn(item) for item in items]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except* failure as failures:
-        server.confirm_alive()
-        raise MeasurementError(f"{server.model}: a request failed, so nothing was measured: {failures.exceptions[0]}") from failures
-    except* ValueError as failures:  # json's, of a body that is none
-        raise MeasurementError(f"{server.model}: an answer is no JSON, so nothing was measured: {failures.exceptions[0]}") from failures
-    except* MeasurementError as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
-def provenance(server: Serving, suite: str, sampling: dict[str, Any], started: Started, seed: int = 0) -> Provenance:
-    """`suite` is the suite's fingerprint; the tokenizer's and the template's are those of the checkpoint that was served."""
-    first, weights = server.slot.devices[0], fingerprint.of_checkpoint(server.folder)
-    return Provenance(
-        **server.versions(),
-        driver=first.driver,
-        device_name=first.name,
-        device_class=server.slot.device_class,
-        mig_profile=first.mig_profile,
-        gpu_uuid=[device.uuid for device in server.slot.devices if device.uuid],
-        tensor_parallel=server.checkpoint.serve.tensor_parallel,
-        kernels=server.kernels(),
-        checkpoint_fingerprint=weights,
-        suite_fingerprint=suite,
-        tokenizer_fingerprint=fingerprint.of_tokenizer(server.folder),
-        chat_template_fingerprint=fingerprint.of_chat_template(server.folder),
-        sampling=sampling,
-        seed=seed,
-        started=started.at,
-        seconds=round(started.seconds(), 3),
-        made_by=made_by(server.folder, weights),
-        numerics=numerics_of(declared_numerics(server.folder), server.chosen(), server.checkpoint.serve.env),
-    )

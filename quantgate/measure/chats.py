@@ -1,10 +1,14 @@
-"""One question through chat, greedily: what is sent with it, and what comes back."""
+"""Questions through chat, greedily: what is sent with one, what comes back, and all of a suite's in one or two rounds."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from quantgate.errors import MeasurementError
+from quantgate.measure.asking import ask_all, chosen
+from quantgate.measure.journal import Journal
 from quantgate.measure.sampling import NEUTRAL
 from quantgate.measure.thinking import Said
+from quantgate.measure.turns import MOST_FAILED, Came, FailedRequestError, Named
+from quantgate.server import Serving
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -21,14 +25,65 @@ class Reply(NamedTuple):
     completion_tokens: int
 
 
+class Prompted(Named, Protocol):
+    """What is asked in words."""
+
+    @property
+    def prompt(self) -> str: ...
+
+
+class Asking(Protocol):
+    """How a suite asks."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def max_tokens(self) -> int: ...
+    @property
+    def thinking(self) -> bool | None: ...
+
+
+def ask_chats(
+    server: Serving,
+    suite: Asking,
+    items: Sequence[Prompted],
+    journal: Journal[Reply],
+    again: int = 0,
+    enough: Callable[[Sequence[Reply]], bool] | None = None,
+) -> tuple[Came[Reply], Came[Reply]]:
+    """Ask all once, and `again` of them a second time, without what the journal has.
+
+    For a baseline, which `again` is for, every item must come. Raises as `in_turns` does.
+    """
+    most_failed = 0.0 if again else MOST_FAILED
+
+    async def ask(client: "AsyncOpenAI", item: Prompted) -> Reply:
+        return await chat(client, server.model, item.prompt, suite.max_tokens, suite.thinking)
+
+    def asked(some: Sequence[Prompted], round_name: str) -> Came[Reply]:
+        return ask_all(
+            server,
+            some,
+            ask,
+            journal,
+            round_name,
+            max_tokens=suite.max_tokens,
+            most_failed=most_failed,
+            tokens_of=lambda reply: reply.completion_tokens,
+            enough=enough if round_name == "first" else None,
+        )
+
+    return asked(items, "first"), asked(chosen(items, again, suite.fingerprint), "again")
+
+
 def sampling_of(max_tokens: int, thinking: bool | None) -> Sampling:
     """As provenance has it."""
     found: Sampling = {"temperature": 0, "max_tokens": max_tokens}
     return found if thinking is None else found | {"enable_thinking": thinking}
 
 
-async def chat(client: "AsyncOpenAI", model: str, name: str, prompt: str, max_tokens: int, thinking: bool | None) -> Reply:
-    """Ask; `name` is the item's, for messages. Raises MeasurementError where the answer holds none."""
+async def chat(client: "AsyncOpenAI", model: str, prompt: str, max_tokens: int, thinking: bool | None) -> Reply:
+    """Ask; raises FailedRequestError where the answer holds none."""
     told = {} if thinking is None else {"chat_template_kwargs": {"enable_thinking": thinking}}
     completion = await client.chat.completions.create(
         model=model,
@@ -39,6 +94,6 @@ async def chat(client: "AsyncOpenAI", model: str, name: str, prompt: str, max_to
         extra_body=NEUTRAL | told,
     )
     if not getattr(completion, "choices", None):
-        raise MeasurementError(f"{name}: the server's answer holds no choice: {str(completion)[:200]}")
+        raise FailedRequestError(f"the server's answer holds no choice: {completion}")
     choice = completion.choices[0]
     return Reply(Said.of(choice.message), choice.finish_reason, completion.usage.completion_tokens if completion.usage else 0)

@@ -1,19 +1,18 @@
 """pass@1: functions written by the model, each run once with the data set's checks, in the sandbox."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from quantgate.measure.answers import answers_of
-from quantgate.measure.asking import ask_all, chosen
-from quantgate.measure.chats import Reply, chat, sampling_of
+from quantgate.measure.chats import SEED, Reply, ask_chats, sampling_of
+from quantgate.measure.journal import NOT_KEPT, Journal, Sitting
+from quantgate.measure.progress import Progress
+from quantgate.measure.provenance import provenance
 from quantgate.measure.thinking import CLOSE, opens_for_them
 from quantgate.records import Answer, Answers, Started
 from quantgate.sandbox import Ran, completion_of, mbpp_program_of, probe, program_of, run_all
 from quantgate.server import Serving
 from quantgate.suites import CodeSuite, Task
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
 
 
 class Written(NamedTuple):
@@ -25,24 +24,23 @@ class Written(NamedTuple):
     open_think: bool
 
 
-def measure_code(server: Serving, suite: CodeSuite, again: int = 0, *, unsafe: bool = False) -> Answers:
-    """Ask for every function once, greedily, and `again` of them a second time; then run them all.
+def measure_code(server: Serving, suite: CodeSuite, again: int = 0, sitting: Sitting = NOT_KEPT, *, unsafe: bool = False) -> Answers:
+    """Ask for every function once, greedily, and `again` of them a second time, without those that `sitting` has kept; then run them all.
 
     Raises ConfigurationError before anything is asked where there is no sandbox that holds, unless `unsafe`.
     """
     if not unsafe:
         probe()
-    started = Started()
-
-    async def ask(client: "AsyncOpenAI", task: Task) -> tuple[Task, Reply]:
-        return task, await chat(client, server.model, task.id, task.prompt, suite.max_tokens, suite.thinking)
-
-    asked = ask_all(server, suite.tasks, ask)
-    asked_again = ask_all(server, chosen(suite.tasks, again, suite.fingerprint), ask)
-    opened = opens_for_them(server, [reply.said for _, reply in asked])
-    items, repeated = (_graded(suite, [_written(suite, *one, opened=opened) for one in ones], unsafe) for ones in (asked, asked_again))
-    sampling = sampling_of(suite.max_tokens, suite.thinking)
-    return answers_of(server, suite.name, suite.fingerprint, sampling, started, items, repeated)
+    under = provenance(server, suite.fingerprint, sampling_of(suite.max_tokens, suite.thinking), Started(), seed=SEED)
+    with sitting.journal(server, suite.name, under, Reply) as journal:
+        rounds = ask_chats(server, suite, suite.tasks, journal, again)
+        opened = opens_for_them(server, [reply.said for reply in rounds[0].got.values()])
+        by_id = {task.id: task for task in suite.tasks}
+        items, repeated = (
+            _graded(suite, [_written(suite, by_id[name], reply, opened=opened) for name, reply in came.got.items()], journal, unsafe)
+            for came in rounds
+        )
+    return answers_of(server, suite.name, journal.stamped(under), items, repeated, rounds[0].failed)
 
 
 def _written(suite: CodeSuite, task: Task, reply: Reply, *, opened: bool) -> Written:
@@ -52,11 +50,19 @@ def _written(suite: CodeSuite, task: Task, reply: Reply, *, opened: bool) -> Wri
     return Written(task, reply, completion_of(visible, task.entry_point, prompt) if visible.strip() else "", open_think)
 
 
-def _graded(suite: CodeSuite, written: Sequence[Written], unsafe: bool) -> list[Answer]:
+def _graded(suite: CodeSuite, written: Sequence[Written], journal: Journal[Reply], unsafe: bool) -> list[Answer]:
     """An answer without code is wrong, and is not run."""
     assemble = program_of if suite.shape == "humaneval" else mbpp_program_of
     run = [one for one in written if one.code]
-    ends = dict(zip((one.task.id for one in run), run_all([assemble(one.task.row, one.code) for one in run], unsafe=unsafe), strict=True))
+    progress = Progress(f"{journal.name}: running programs", journal.say, len(run), 0)
+
+    def ended() -> None:
+        progress.came(0)
+        progress.look()
+
+    programs = [assemble(one.task.row, one.code) for one in run]
+    ends = dict(zip((one.task.id for one in run), run_all(programs, unsafe=unsafe, ended=ended), strict=True))
+    progress.end()
     return [_item(suite, one, ends.get(one.task.id)) for one in written]
 
 

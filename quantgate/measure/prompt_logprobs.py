@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import msgspec
 
 from quantgate import interrupts
-from quantgate.measure.asking import REQUEST_SECONDS, in_turns
+from quantgate.measure.journal import Journal
+from quantgate.measure.turns import REQUEST_SECONDS, FailedRequestError, in_turns, is_passing
 from quantgate.server import Serving, watched
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 HTTP_OK = 200
-SHOWN_CHARACTERS = 200
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -56,10 +56,6 @@ class Refusal(msgspec.Struct, frozen=True):
 _COMPLETION, _REFUSAL = msgspec.json.Decoder(Completion), msgspec.json.Decoder(Refusal)
 
 
-class UnansweredError(Exception):
-    """One request failed, in words; it goes no further than `score_all`."""
-
-
 class Prompt(msgspec.Struct, frozen=True):
     """What is asked: the ids of a document, and how many of the likeliest tokens come back beside its own at each position."""
 
@@ -71,16 +67,28 @@ class Prompt(msgspec.Struct, frozen=True):
 Got = TypeVar("Got")
 
 
-def score_all(server: Serving, prompts: Sequence[Prompt], take: Callable[[Prompt, Positions | None], Got]) -> list[Got]:
-    """What `take` makes of each answer, in the order of the prompts, many asked at once; `take` gets None where a server leaves
-    prompt_logprobs out.
+def score_all(
+    server: Serving,
+    prompts: Sequence[Prompt],
+    take: Callable[[Prompt, Positions | None], Got],
+    journal: Journal[Got],
+    round_name: str = "first",
+) -> list[Got]:
+    """What `take` makes of each answer, in the order of the prompts, many asked at once, without those that the journal has; `take` gets
+    None where a server leaves prompt_logprobs out.
 
-    Fails as `ask_all` does: the first request that fails, or that `take` raises MeasurementError for, ends it all.
+    Fails as `in_turns` has it; but no text may be missing, since one may lose any number of nats.
     """
-    return interrupts.run(watched(server, _score_all(server, prompts, take)))
+    return interrupts.run(watched(server, _score_all(server, prompts, take, journal, round_name)))
 
 
-async def _score_all(server: Serving, prompts: Sequence[Prompt], take: Callable[[Prompt, Positions | None], Got]) -> list[Got]:
+async def _score_all(
+    server: Serving,
+    prompts: Sequence[Prompt],
+    take: Callable[[Prompt, Positions | None], Got],
+    journal: Journal[Got],
+    round_name: str,
+) -> list[Got]:
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=REQUEST_SECONDS)
@@ -91,7 +99,8 @@ async def _score_all(server: Serving, prompts: Sequence[Prompt], take: Callable[
         async def ask(prompt: Prompt) -> Got:
             return take(prompt, decoded(await _answer(session, server, prompt)))
 
-        return await in_turns(server, prompts, ask, UnansweredError)
+        came = await in_turns(server, prompts, ask, journal, round_name, most_failed=0)
+        return list(came.got.values())
 
 
 def _trusted(base_url: str) -> "ssl.SSLContext | bool":
@@ -102,7 +111,7 @@ def _trusted(base_url: str) -> "ssl.SSLContext | bool":
 
 
 async def _answer(session: "aiohttp.ClientSession", server: Serving, prompt: Prompt) -> bytes:
-    """The body of an answer that says 200; raises UnansweredError."""
+    """The body of an answer that says 200; raises FailedRequestError."""
     import aiohttp
 
     body = {"model": server.model, "prompt": prompt.ids, "max_tokens": 1, "temperature": 0, "prompt_logprobs": prompt.likeliest}
@@ -110,24 +119,23 @@ async def _answer(session: "aiohttp.ClientSession", server: Serving, prompt: Pro
         async with session.post(f"{server.base_url}/v1/completions", data=msgspec.json.encode(body)) as answer:
             status, came = answer.status, await answer.read()
     except TimeoutError:
-        raise UnansweredError("Request timed out.") from None
+        raise FailedRequestError("Request timed out.", passing=True) from None
     except aiohttp.ClientError as error:
-        raise UnansweredError(f"Connection error ({error or type(error).__name__}).") from None
+        raise FailedRequestError(f"Connection error ({error or type(error).__name__}).", passing=True) from None
     if status != HTTP_OK:
-        said = _shown(_message(came) or came.decode("utf-8", "replace"))
-        said = said.replace(server.api_key, "***") if server.api_key else said  # some repeat the key that they refuse
-        raise UnansweredError(f"Error code: {status} - {said}".removesuffix(" - "))
+        said = _message(came) or came.decode("utf-8", "replace").strip()
+        raise FailedRequestError(f"Error code: {status} - {said}".removesuffix(" - "), passing=is_passing(status))
     return came
 
 
 def decoded(body: bytes) -> Positions | None:
-    """The prompt_logprobs of an answer; raises UnansweredError for one that is no completion."""
+    """The prompt_logprobs of an answer; raises FailedRequestError for one that is no completion."""
     try:
         completion = _COMPLETION.decode(body)
     except msgspec.DecodeError:
         completion = _leniently(body)
     if not completion.choices:
-        raise UnansweredError(f"an answer without choices: {_shown(body.decode('utf-8', 'replace'))}")
+        raise FailedRequestError(f"an answer without choices: {body.decode('utf-8', 'replace')}")
     return completion.choices[0].prompt_logprobs
 
 
@@ -137,7 +145,7 @@ def _leniently(body: bytes) -> Completion:
     try:
         return msgspec.convert(json.loads(body), Completion, str_keys=True)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise UnansweredError(f"an answer that is no completion ({error}): {_shown(body.decode('utf-8', 'replace'))}") from None
+        raise FailedRequestError(f"an answer that is no completion ({error}): {body.decode('utf-8', 'replace').strip()}") from None
 
 
 def _message(body: bytes) -> str:
@@ -146,7 +154,3 @@ def _message(body: bytes) -> str:
     except msgspec.DecodeError:
         return ""
     return refusal.error.message or refusal.message
-
-
-def _shown(text: str) -> str:
-    return " ".join(text.split())[:SHOWN_CHARACTERS]

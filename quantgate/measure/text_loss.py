@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from quantgate.errors import MeasurementError
-from quantgate.measure.asking import chosen, provenance
+from quantgate.measure.asking import chosen
+from quantgate.measure.journal import NOT_KEPT, Journal, Sitting
 from quantgate.measure.prompt_logprobs import Positions, Prompt, score_all
+from quantgate.measure.provenance import provenance
 from quantgate.records import DocumentLoss, DocumentTopK, Started, TextLoss
 from quantgate.server import Endpoint, Serving
 from quantgate.stats import divergence
@@ -46,8 +48,10 @@ class Spent:
         return round((time.process_time() - self._cpu) / max(1e-9, time.monotonic() - self._wall), 3)
 
 
-def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again: int = 0) -> TextLoss:
-    """The loss on every document; raises MeasurementError where a number is missing or not finite.
+def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again: int = 0, sitting: Sitting = NOT_KEPT) -> TextLoss:
+    """The loss on every document, without asking for those that `sitting` has kept.
+
+    Raises MeasurementError where a number is missing or not finite.
 
     The likeliest tokens of SAMPLED documents are kept beside it; `again` documents are measured a second time.
     """
@@ -64,14 +68,17 @@ def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again:
         _refuse_remembered(server, documents)
     sampled, twice = ({one.id for one in chosen(documents, wanted, suite.fingerprint)} for wanted in (SAMPLED, again))
 
-    def ask(wanted: Sequence[Encoded]) -> list[Scored]:
+    def ask(wanted: Sequence[Encoded], round_name: str) -> list[Scored]:
         by_id = {one.id: one for one in wanted}
         prompts = [Prompt(one.id, one.ids, LIKELIEST if one.id in sampled else 1) for one in wanted]
-        return score_all(server, prompts, lambda prompt, positions: _scored(by_id[prompt.id], prompt.likeliest, positions))
+        return score_all(
+            server, prompts, lambda prompt, positions: _scored(by_id[prompt.id], prompt.likeliest, positions), journal, round_name
+        )
 
-    spent = Spent()
-    scored = ask(documents)
-    second = ask([one for one in documents if one.id in sampled | twice]) if again else []
+    spent, under = Spent(), provenance(server, suite.fingerprint, SAMPLING, started)
+    with sitting.journal(server, suite.name, under, Scored) as journal:
+        scored = ask(documents, "first")
+        second = ask([one for one in documents if one.id in sampled | twice], "again") if again else []
     client_cpu_share = spent.cpu_share()
     losses, topk = [one.loss for one in scored], [one.topk for one in scored if one.topk is not None]
     apart = divergence(topk, [one.topk for one in second if one.topk is not None]) if again else None
@@ -83,7 +90,7 @@ def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again:
         checkpoint=server.checkpoint.name,
         precision=server.checkpoint.precision,
         suite=suite.name,
-        provenance=provenance(server, suite.fingerprint, SAMPLING, started),
+        provenance=journal.stamped(under),
         documents=losses,
         nll_per_token=nll,
         perplexity=math.exp(nll),
@@ -101,7 +108,7 @@ def _refuse_remembered(server: Serving, documents: Sequence[Encoded]) -> None:
     one, other = documents[0], documents[-1]
     seen: dict[str, float] = {}
     for document in (one, other, other, one):
-        (loss,) = score_all(server, [Prompt(document.id, document.ids, 1)], partial(_loss_of, document))
+        (loss,) = score_all(server, [Prompt(document.id, document.ids, 1)], partial(_loss_of, document), Journal.of_nothing("order"))
         apart = abs(loss.nll_sum - seen.setdefault(document.id, loss.nll_sum)) / loss.tokens
         if apart > MOST_APART_NATS:
             told = f"{document.id} other logprobs when it is asked again in another order ({apart:.3g} nats a token apart)"

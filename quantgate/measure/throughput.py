@@ -13,8 +13,8 @@ import msgspec
 
 from quantgate.errors import MeasurementError
 from quantgate.fingerprint import read_json
-from quantgate.measure.asking import provenance
 from quantgate.measure.load import Load, LoadRound, LoadSession, Prompts, Summary, parse_target, summarize
+from quantgate.measure.provenance import provenance
 from quantgate.records import DeviceHealth, Limit, Spread, Started, Throughput
 from quantgate.server import Serving, watched
 from quantgate.suites import LoadSuite

@@ -1,7 +1,7 @@
 """What crosses borders: provenance, measurements, verdicts. Frozen, typed, and JSON as the contract has it."""
 
 from quantgate.records.base import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, Approval, Oldest, Provenance, Spread, Started
-from quantgate.records.files import VERDICT, decode, encode, read_measurement, write_record, write_whole
+from quantgate.records.files import VERDICT, decode, encode, read_measurement, unfinished_of, write_record, write_whole
 from quantgate.records.measurements import Answer, Answers, Divergence, DocumentLoss, DocumentTopK, Measurement, TextLoss
 from quantgate.records.speed import ClientUse, CounterCheck, DeviceHealth, Limit, Round, Throughput
 from quantgate.records.verdict import Discordant, GroupLoss, Noise, Verdict
@@ -37,6 +37,7 @@ __all__ = [
     "decode",
     "encode",
     "read_measurement",
+    "unfinished_of",
     "write_record",
     "write_whole",
 ]

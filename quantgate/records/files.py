@@ -19,6 +19,7 @@ from quantgate.records.verdict import Verdict
 
 T = TypeVar("T")
 VERDICT = ".verdict.json"
+UNFINISHED = ".unfinished.jsonl"
 
 
 def decode(content: bytes, wanted: type[T], where: str) -> T:
@@ -88,10 +89,16 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def unfinished_of(folder: Path, family: str, checkpoint: str, suite: str) -> Path:
+    """Where the answers of a measurement are kept until its record is written."""
+    return folder / family / checkpoint / f"{suite}{UNFINISHED}"
+
+
 def write_record(folder: Path, record: Measurement | Verdict, *, drift: bool = False) -> Path:
     """Write DIR/<family>/<checkpoint>/<suite>.json, `<suite>[.<aspect>][.drift].verdict.json` for a verdict; returns the path.
 
-    A measurement takes the verdicts on the one before it away: beside a new one that could not be judged they would seem its own.
+    A measurement takes the verdicts on the one before it away: beside a new one that could not be judged they would seem its own. What
+    was kept while it was made goes once the record is there.
     """
     place = folder / record.family / record.checkpoint
     content = encode(record)
@@ -103,4 +110,6 @@ def write_record(folder: Path, record: Measurement | Verdict, *, drift: bool = F
         for aspect, since in product(("", ".length", ".ttft"), ("", ".drift")):
             (place / f"{record.suite}{aspect}{since}{VERDICT}").unlink(missing_ok=True)
     write_whole(path, content)
+    if not isinstance(record, Verdict):
+        unfinished_of(folder, record.family, record.checkpoint, record.suite).unlink(missing_ok=True)
     return path

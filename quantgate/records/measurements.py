@@ -98,12 +98,14 @@ class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
 
 
 class Answers(Record, frozen=True, kw_only=True, tag="answers"):
-    """`accuracy` counts `correct` (strict form), `accuracy_flexible` the answer found anywhere; `again`, `history` as in TextLoss."""
+    """`accuracy` counts `correct` (strict form), `accuracy_flexible` the answer found anywhere; `again`, `history` as in TextLoss.
+    `failed`: items whose requests failed for good, by id, with the reason; they are no items of this record."""
 
     items: list[Answer]
     accuracy: float
     by_group: dict[str, float]
     accuracy_flexible: float | None = None
+    failed: dict[str, str] = msgspec.field(default_factory=dict)
     again: list[Answer] = msgspec.field(default_factory=list)
     history: list[Approval] = msgspec.field(default_factory=list)
     oldest: Oldest | None = None

@@ -62,9 +62,9 @@ class LittleVllm:
 
 
 @contextmanager
-def running(prefix: str = "") -> Iterator[LittleVllm]:
+def running(prefix: str = "", made: Callable[[], LittleVllm] = LittleVllm) -> Iterator[LittleVllm]:
     """One that listens on a free port of loopback, below `prefix`."""
-    little = LittleVllm()
+    little = made()
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:

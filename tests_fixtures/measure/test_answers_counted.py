@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from quantgate.errors import MeasurementError
-from quantgate.measure import asking
+from quantgate.measure import turns
 from quantgate.measure.answers import measure_answers
 from quantgate.records import Answers
 from quantgate.registry import Checkpoint
@@ -66,7 +66,7 @@ class Scripted:
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
     monkeypatch.delenv("QUANTGATE_API_KEY", raising=False)
-    monkeypatch.setattr(asking, "CONCURRENCY", 2)  # the little one's queue is short
+    monkeypatch.setattr(turns, "CONCURRENCY", 2)  # the little one's queue is short
     with running() as little:
         little.models = [("reference/bf16", "x")]
         checkpoint = Checkpoint(name="bf16", precision="bf16", path=str(REFERENCE), family="reference")
@@ -117,7 +117,7 @@ def test_thinking_is_asked_for_or_against(thinking: bool, scripted: Scripted) ->
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        ("not JSON at all", "an answer is no JSON, so nothing was measured: Expecting value"),
+        ("not JSON at all", "so nothing was measured: no number: an answer is no JSON: Expecting value"),
         (json.dumps({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": []}), "no number: the server's answer"),
         (json.dumps({"error": "overloaded"}), "no number: the server's answer holds no choice: "),
     ],

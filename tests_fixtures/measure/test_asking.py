@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from quantgate.measure.asking import ask_all, chosen, provenance
+from quantgate.measure.asking import ask_all, chosen
+from quantgate.measure.journal import Journal
+from quantgate.measure.provenance import provenance
 from quantgate.records import Started
 from quantgate.server.endpoint import Endpoint
 from quantgate.server.serving import Secret
@@ -61,9 +63,10 @@ def test_a_server_is_asked_with_its_key_or_with_none(key: str, monkeypatch: pyte
         endpoint.base_url, endpoint.api_key, endpoint.model = little.url, Secret(key), "small/nvfp4"
         endpoint.checkpoint = SimpleNamespace(serve=SimpleNamespace(hang_seconds=300))
 
-        async def ask(client: Any, item: str) -> str:
-            await client.completions.create(model="small/nvfp4", prompt=item)
-            return item
+        async def ask(client: Any, item: Document) -> str:
+            await client.completions.create(model="small/nvfp4", prompt=item.text)
+            return item.text
 
-        assert ask_all(endpoint, ["a", "b"], ask) == ["a", "b"]
+        items = [Document("a", "A"), Document("b", "B")]
+        assert ask_all(endpoint, items, ask, Journal.of_nothing()).got == {"a": "A", "b": "B"}
     assert seen == [f"Bearer {key}" if key else None] * 2

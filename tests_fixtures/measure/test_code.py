@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from quantgate.errors import ConfigurationError
-from quantgate.measure import asking, code
+from quantgate.measure import code, turns
 from quantgate.measure.code import measure_code
 from quantgate.registry import Checkpoint
 from quantgate.server.endpoint import Endpoint
@@ -35,7 +35,7 @@ RIGHT = {"block", "body", "thought"}
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     monkeypatch.delenv("QUANTGATE_API_KEY", raising=False)
-    monkeypatch.setattr(asking, "CONCURRENCY", 2)  # the little one's queue is short
+    monkeypatch.setattr(turns, "CONCURRENCY", 2)  # the little one's queue is short
 
     def answer(_: LittleVllm, path: str, __: str | None, sent: bytes) -> tuple[int, str]:
         if path != "/v1/chat/completions":
@@ -82,7 +82,7 @@ def test_without_a_sandbox_nothing_is_asked(server: Endpoint, monkeypatch: pytes
 
     monkeypatch.setattr(code, "probe", refused)
     asked: list[str] = []
-    monkeypatch.setattr(code, "ask_all", lambda *_: asked.append("asked"))
+    monkeypatch.setattr(code, "ask_chats", lambda *_: asked.append("asked"))
     with pytest.raises(ConfigurationError, match="no sandbox holds here"):
         measure_code(server, suite("block"))
     assert asked == []

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 
 from quantgate.errors import MeasurementError, ServerError
-from quantgate.measure.prompt_logprobs import Entry, Positions, Prompt, UnansweredError, decoded, score_all
+from quantgate.measure import turns
+from quantgate.measure.journal import Journal
+from quantgate.measure.prompt_logprobs import Entry, Positions, Prompt, decoded, score_all
 from quantgate.measure.text_loss import LIKELIEST, SAMPLED, document_loss, likeliest, measure_text_loss
+from quantgate.measure.turns import FailedRequestError
 from quantgate.registry import Checkpoint
 from quantgate.server.endpoint import Endpoint
 from quantgate.suites import Document, Encoded, TextSuite, encode
@@ -29,6 +33,7 @@ PROMPTS = [Prompt(f"d{number}", [number, 7, 8], 1) for number in range(40)]
 @pytest.fixture
 def little(monkeypatch: pytest.MonkeyPatch) -> Iterator[LittleVllm]:
     monkeypatch.delenv("QUANTGATE_API_KEY", raising=False)
+    monkeypatch.setattr(turns, "WAITS_SECONDS", (0.0, 0.0))
     with little_vllm.running() as little:
         yield little
 
@@ -55,11 +60,11 @@ def first_and_length(prompt: Prompt, positions: Positions | None) -> tuple[str, 
 def test_answers_come_in_the_order_of_the_prompts(little: LittleVllm) -> None:
     server = attached(little)
     little.score = lambda ids, _: [None] * (3 + ids[0])
-    assert score_all(server, PROMPTS, first_and_length) == [(f"d{number}", 3 + number) for number in range(40)]
+    assert score_all(server, PROMPTS, first_and_length, Journal.of_nothing()) == [(f"d{number}", 3 + number) for number in range(40)]
 
 
 def test_one_greedy_token_is_asked_for_beside_the_logprobs(little: LittleVllm) -> None:
-    score_all(attached(little), [Prompt("d", [5, 6, 7], 4)], first_and_length)
+    score_all(attached(little), [Prompt("d", [5, 6, 7], 4)], first_and_length, Journal.of_nothing())
     wanted = {"model": "small/nvfp4", "prompt": [5, 6, 7], "max_tokens": 1, "temperature": 0, "prompt_logprobs": 4}
     assert json.loads(little.asked["/v1/completions"]) == wanted
 
@@ -75,7 +80,7 @@ def test_a_prompt_is_sent_with_the_key_or_with_none(key: str, little: LittleVllm
         return 200, '{"choices": [{}]}'
 
     monkeypatch.setattr(little, "answer", answer)
-    assert score_all(server, PROMPTS[:2], first_and_length) == [("d0", 0), ("d1", 0)]
+    assert score_all(server, PROMPTS[:2], first_and_length, Journal.of_nothing()) == [("d0", 0), ("d1", 0)]
     assert seen == [f"Bearer {key}" if key else None] * 2
 
 
@@ -92,15 +97,16 @@ NAN = '{"error": {"message": "Out of range float values are not JSON compliant: 
         (0, "", "Connection error (Server disconnected)."),
         (200, '{"choices": []}', 'an answer without choices: {"choices": []}'),
         (200, "[1]", "an answer that is no completion (Expected `object`, got `array`): [1]"),
-        (200, "", "an answer that is no completion (Expecting value: line 1 column 1 (char 0)): "),
+        (200, "", "an answer that is no completion (Expecting value: line 1 column 1 (char 0)):"),
     ],
 )
 def test_a_request_that_fails_ends_the_measurement_in_a_sentence(status: int, body: str, said: str, little: LittleVllm) -> None:
     server = attached(little)
     little.answers["/v1/completions"] = status, body
     with pytest.raises(MeasurementError) as error:
-        score_all(server, PROMPTS, first_and_length)
-    assert str(error.value) == f"small/nvfp4: a request failed, so nothing was measured: {said}"
+        score_all(server, PROMPTS, first_and_length, Journal.of_nothing())
+    begins = r"small/nvfp4: 1 of 40 requests failed, so nothing was measured: d\d+: "
+    assert re.fullmatch(begins + re.escape(said), str(error.value))
 
 
 def test_a_key_that_a_server_repeats_is_not_shown(little: LittleVllm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +115,7 @@ def test_a_key_that_a_server_repeats_is_not_shown(little: LittleVllm, monkeypatc
     server = attached(little)
     little.answers["/v1/completions"] = 401, '{"error": {"message": "s3cret is no key of ours"}}'
     with pytest.raises(MeasurementError, match=r"Error code: 401 - \*\*\* is no key of ours$"):
-        score_all(server, PROMPTS[:1], first_and_length)
+        score_all(server, PROMPTS[:1], first_and_length, Journal.of_nothing())
 
 
 def test_a_server_that_dies_is_told_from_a_request_that_fails(little: LittleVllm) -> None:
@@ -117,14 +123,14 @@ def test_a_server_that_dies_is_told_from_a_request_that_fails(little: LittleVllm
     little.answers["/v1/completions"] = 500, "EngineCore died"
     little.health = 503
     with pytest.raises(ServerError, match=r"^small/nvfp4 at \S+ died"):
-        score_all(server, PROMPTS[:1], first_and_length)
+        score_all(server, PROMPTS[:1], first_and_length, Journal.of_nothing())
 
 
 def test_a_server_that_dies_over_a_request_ends_it(little: LittleVllm) -> None:
     server = attached(little)
     little.hangs, little.health = True, 503
     with pytest.raises(ServerError, match=r"^small/nvfp4 at \S+ died \(its engine is dead\)"):
-        score_all(server, PROMPTS[:1], first_and_length)
+        score_all(server, PROMPTS[:1], first_and_length, Journal.of_nothing())
 
 
 def test_the_first_ctrl_c_ends_the_requests_under_way(little: LittleVllm) -> None:
@@ -136,14 +142,14 @@ def test_the_first_ctrl_c_ends_the_requests_under_way(little: LittleVllm) -> Non
     server = attached(little)
     little.score = interrupted
     with pytest.raises(KeyboardInterrupt):
-        score_all(server, PROMPTS[:1], first_and_length)
+        score_all(server, PROMPTS[:1], first_and_length, Journal.of_nothing())
 
 
 def test_no_request_follows_the_first_that_fails(little: LittleVllm) -> None:
     server, seen = attached(little), little.seen["/v1/completions"]
     little.answers["/v1/completions"] = 400, NAN
     with pytest.raises(MeasurementError):
-        score_all(server, [Prompt("d", [1, 2], 1)] * 2000, first_and_length)
+        score_all(server, [Prompt("d", [1, 2], 1)] * 2000, first_and_length, Journal.of_nothing())
     assert little.seen["/v1/completions"] - seen < 100
 
 
@@ -151,7 +157,9 @@ def test_what_a_measurement_finds_wrong_is_said_as_it_is(little: LittleVllm) -> 
     server = attached(little)
     little.score = lambda *_: [None, {"5": {"logprob": -1.0}}]
     with pytest.raises(MeasurementError, match=r"^d: position 1 has no logprob for its own token 9$"):
-        score_all(server, [Prompt("d", [1, 9], 1)], lambda prompt, came: document_loss(Encoded(prompt.id, prompt.ids), came))
+        score_all(
+            server, [Prompt("d", [1, 9], 1)], lambda prompt, came: document_loss(Encoded(prompt.id, prompt.ids), came), Journal.of_nothing()
+        )
 
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -163,7 +171,7 @@ def test_a_number_that_json_does_not_have_is_read_all_the_same(literal: str) -> 
 
 @pytest.mark.parametrize("broken", ['{"a": {"logprob": -1}}', '{"5": {"rank": 1}}', '{"5": {"logprob": null}}', '{"5": -1}', "3"])
 def test_entries_of_another_shape_are_no_completion(broken: str) -> None:
-    with pytest.raises(UnansweredError, match="an answer that is no completion "):
+    with pytest.raises(FailedRequestError, match="an answer that is no completion "):
         decoded(b'{"choices": [{"prompt_logprobs": [null, %b]}]}' % broken.encode())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from quantgate.measure import asking
+from quantgate.measure import turns
 from quantgate.measure.answers import grade, measure_answers
 from quantgate.measure.thinking import Said, opens_for_them
 from quantgate.records import Answer
@@ -169,7 +169,7 @@ def test_a_measurement_counts_the_answers_that_never_came(
     with asked() as server:
         server.folder, server.slot = REFERENCE, endpoint_slot(server.base_url)
         server.checkpoint = Checkpoint(name="bf16", precision="bf16", path=str(REFERENCE), family="reference")
-        monkeypatch.setattr(asking, "CONCURRENCY", 2)  # the little one's queue is short
+        monkeypatch.setattr(turns, "CONCURRENCY", 2)  # the little one's queue is short
         monkeypatch.setattr(LittleVllm, "answer", lambda _, path, key, __: answer(path, key))
         measured = measure_answers(server, suite)
     assert sum(item.open_think for item in measured.items) == 4

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quantgate.measure import asking, measure_text_loss
+from quantgate.measure import measure_text_loss, turns
 from quantgate.server.server import Server
 from quantgate.suites import Document, TextSuite, encode
 
@@ -56,7 +56,7 @@ def test_decoded_kernel_gives_the_logprobs_of_vllms_own(
     server: Server, text_suite: TextSuite, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One at a time: on some processors a product's last bits depend on what else is in the batch, and rounding to FP4 makes steps of them.
-    monkeypatch.setattr(asking, "CONCURRENCY", 1)
+    monkeypatch.setattr(turns, "CONCURRENCY", 1)
     if not server.slot.is_cpu:
         pytest.skip("the decoding kernel is for CPUs; this device has kernels of vLLM's own")
     few = TextSuite(REFERENCE_TEXT, text_suite.documents[:24])
