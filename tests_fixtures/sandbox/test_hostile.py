@@ -41,7 +41,8 @@ def test_a_hostile_program_is_held(hostile: Hostile, outside: Outside) -> None:
         ("open(FOLDER + '/quantgate-was-here', 'w').close()", "a file"),
         ("import socket\nsocket.create_connection(('127.0.0.1', PORT), 5)", "a connection"),
         (
-            "import os, signal\nr, w = os.pipe()\nif os.fork() == 0:\n    os.setsid()\n    os.write(w, b'.')\n    signal.pause()\nos.read(r, 1)",
+            "import os, signal\nr, w = os.pipe()\nif os.fork() == 0:\n    os.setsid()\n    os.write(w, b'.')\n    signal.pause()\n"
+            "os.read(r, 1)",
             "a process",
         ),
         ("import os\nos.kill(PID, 9)", "the bystander's end"),
