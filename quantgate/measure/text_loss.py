@@ -75,11 +75,12 @@ def measure_text_loss(server: Serving, suite: TextSuite, tokenizer: Path, again:
             server, prompts, lambda prompt, positions: _scored(by_id[prompt.id], prompt.likeliest, positions), journal, round_name
         )
 
-    spent, under = Spent(), provenance(server, suite.fingerprint, SAMPLING, started)
+    under = provenance(server, suite.fingerprint, SAMPLING, started)
     with sitting.journal(server, suite.name, under, Scored) as journal:
+        spent, goes_on = Spent(), len(journal) > 0
         scored = ask(documents, "first")
         second = ask([one for one in documents if one.id in sampled | twice], "again") if again else []
-    client_cpu_share = spent.cpu_share()
+    client_cpu_share = None if goes_on else spent.cpu_share()  # of what is asked again a part says nothing of the whole
     losses, topk = [one.loss for one in scored], [one.topk for one in scored if one.topk is not None]
     apart = divergence(topk, [one.topk for one in second if one.topk is not None]) if again else None
     tokens = sum(loss.tokens for loss in losses)
