@@ -65,9 +65,14 @@ def _verify(suite: "Suite", *, as_json: bool) -> int:
 
     if not isinstance(suite, CodeSuite):
         raise ConfigurationError(f"--verify runs the solutions of a code suite, and {suite.name} is none")
-    counts = (verify_humaneval if suite.shape == "humaneval" else verify_mbpp)([task.row for task in suite.tasks])
+    verify, key = (verify_humaneval, "canonical_solution") if suite.shape == "humaneval" else (verify_mbpp, "code")
+    solved = [task.row for task in suite.tasks if task.row.get(key)]
+    if not solved:
+        raise ConfigurationError(f"--verify runs the solutions of a code suite, and no task of {suite.name} has a {key}")
+    counts, without = verify(solved), len(suite.tasks) - len(solved)
     if as_json:
-        print(msgspec.json.encode({"name": suite.name, **counts}).decode())
+        print(msgspec.json.encode({"name": suite.name, **counts, **({"without_solution": without} if without else {})}).decode())
     else:
-        print(f"{suite.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-    return GOOD if counts["passed"] == len(suite.tasks) else FAILED
+        told = [f"{count} {name}" for name, count in counts.items()] + [f"{without} without a solution"] * bool(without)
+        print(f"{suite.name}: " + ", ".join(told))
+    return GOOD if counts["passed"] == len(solved) else FAILED

@@ -1,17 +1,29 @@
-"""How answers ended: by themselves, cut off before there was one, or nobody wrote it down.
+"""How answers ended: by themselves, cut off before there was one, or nobody wrote it down; and which of them are none.
 
 Engines and harnesses have several words for one ending. An answer that was cut off, or ended inside its reasoning, mostly counts as
 wrong, but says less of the model than of the room that it was given: that is told, and where one checkpoint needs more room than the
 other, it is a finding of its own.
 """
 
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
 from quantgate import stats
-from quantgate.records import Answer, Answers
+from quantgate.records import Answer, Answers, Unanswered
 
 BY_ITSELF = {"stop", "eos", "eos_token", "end_turn", "stop_sequence", "tool_calls", "tool_use", "function_call"}
 CUT_OFF = {"length", "max_tokens", "max_output_tokens", "model_length"}
 NOT_RECORDED = {"", "unknown", "none", "null", "not recorded", "not_recorded"}
 ALPHA = 0.025
+CLOSE = "</think>"
+Way: TypeAlias = Literal["in_reasoning", "cut_off", "empty", "unreadable"]
+"""In which an answer is none, as records call it."""
+SAID: dict[Way, str] = {
+    "in_reasoning": "ended inside their reasoning",
+    "cut_off": "cut off by length",
+    "empty": "empty",
+    "unreadable": "without an answer in them",
+}
 
 
 def _ending(item: Answer) -> str:
@@ -21,6 +33,34 @@ def _ending(item: Answer) -> str:
 def never_came(item: Answer) -> bool:
     """Whether the answer was cut off, or ended inside its reasoning."""
     return item.open_think or _ending(item) in CUT_OFF
+
+
+def way_of(item: Answer) -> Way | None:
+    """The first way in which it is none, or None where it is an answer that can be graded."""
+    if item.open_think:
+        return "in_reasoning"
+    if _ending(item) in CUT_OFF:
+        return "cut_off"
+    if item.parsed:
+        return None
+    return "unreadable" if item.answer.rpartition(CLOSE)[2].strip() else "empty"
+
+
+def unanswered(items: Sequence[Answer]) -> Unanswered:
+    """How many of the items are none, by the way."""
+    ways = [way_of(item) for item in items]
+    return Unanswered(**{way: ways.count(way) for way in SAID})
+
+
+def unanswered_in_words(items: Sequence[Answer]) -> str:
+    """`of 200: 10 cut off by length (q3 first), 2 empty (q9 first)`; where none is, `of 200: none is no answer`."""
+    first: dict[Way, str] = {}
+    for item in items:
+        if (way := way_of(item)) is not None:
+            first.setdefault(way, item.id)
+    counts = unanswered(items)
+    told = [f"{getattr(counts, way)} {said} ({first[way]} first)" for way, said in SAID.items() if way in first]
+    return f"of {len(items)}: " + (", ".join(told) or "none is no answer")
 
 
 def is_odd(item: Answer) -> bool:

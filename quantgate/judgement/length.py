@@ -64,4 +64,4 @@ def weigh_length(
 
 def thinks(measured: Answers) -> bool:
     """Whether any answer shows reasoning before it."""
-    return any(item.open_think or "</think>" in item.answer for item in measured.items)
+    return any(item.open_think or item.reasoning_characters or "</think>" in item.answer for item in measured.items)

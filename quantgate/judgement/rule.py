@@ -19,8 +19,9 @@ import msgspec
 
 from quantgate import stats
 from quantgate.errors import ConfigurationError
+from quantgate.judgement.endings import unanswered
 from quantgate.judgement.wording import NOUNS
-from quantgate.records import Discordant, Divergence, GroupLoss, Measurement, Noise, Verdict
+from quantgate.records import Answers, Discordant, Divergence, GroupLoss, Measurement, Noise, Unanswered, Verdict
 from quantgate.stats import Estimate
 
 ALPHA = 0.025
@@ -165,6 +166,7 @@ def decide(evidence: Evidence, others: Others = ALONE) -> Verdict:
         kernels=list(evidence.measured.provenance.kernels),
         noise=evidence.noise,
         divergence=evidence.divergence,
+        unanswered=_unanswered(evidence.measured, evidence.aspect),
     )
 
 
@@ -260,7 +262,12 @@ def error(
         tolerance=tolerance,
         aspect=aspect,
         against=against,
+        unanswered=_unanswered(measured, aspect),
     )
+
+
+def _unanswered(measured: Measurement, aspect: str) -> Unanswered | None:
+    return unanswered(measured.items) if isinstance(measured, Answers) and not aspect else None
 
 
 def between(setting: str, value: float, low: float, high: float) -> float:

@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from quantgate.judgement.endings import is_odd, never_came
+from quantgate.judgement.endings import is_odd, never_came, unanswered_in_words
 from quantgate.records import Answer, Answers, DocumentLoss, Measurement, TextLoss, Throughput
 
 RELATIVE = 1e-9
 ROUNDING_NATS = 1e-4
 """Per token: how far the likeliest token's loss may lie above the own token's, which it never does but for rounding."""
 MOST_VOID = 0.05
-"""The largest share of answers that may never come (cut off, or inside their reasoning), and that may hold no answer."""
+"""The largest share of answers that may be none: that never came (cut off by length, or ended inside their reasoning), and that hold no
+answer (empty, or unreadable). So it is of each of the four, too."""
 
 
 def malformed(record: Measurement) -> str | None:
@@ -118,19 +119,21 @@ def reads_likeliest(record: TextLoss, name: str) -> str | None:
 
 
 def void(measured: Answers, name: str = "measurement") -> str | None:
-    """Why nothing can be judged by these answers, or None."""
-    never = share(measured.items, never_came)
+    """Why nothing can be judged by these answers, or None. Every share that is too large is named, with its counts."""
+    never, failed = share(measured.items, never_came), share(measured.items, is_odd)
+    unread = share(measured.items, lambda item: not item.parsed)
+    whose, may, found = f"of the {name}'s answers", f"{MOST_VOID:.0%} may", list[str]()
     if never > MOST_VOID:
-        thinking = [item.id for item in measured.items if item.open_think]
-        inside = f", {len(thinking)} of {len(measured.items)} inside an open <think> ({thinking[0]} first)" if thinking else ""
-        return f"{never:.0%} of the {name}'s answers were cut off{inside}: raise the suite's max_tokens, {_limit(measured)} now"
-    failed = share(measured.items, is_odd)
+        found.append(f"{never:.0%} {whose} never came, {may}: raise the suite's max_tokens, {_limit(measured)} now")
     if failed > MOST_VOID:
-        return f"{failed:.0%} of the {name}'s answers ended neither by themselves nor by length: look at their finish_reason in the record"
-    unparsed = share(measured.items, lambda item: not item.parsed)
-    if unparsed > MOST_VOID:
-        return f"{unparsed:.0%} of the {name}'s answers hold no answer that can be read: look at them in the record, then at the prompt"
-    return None
+        found.append(f"{failed:.0%} {whose} ended neither by themselves nor by length, {may}: look at their finish_reason in the record")
+    if unread > MOST_VOID and not (never > MOST_VOID and all(map(never_came, _unread(measured)))):
+        found.append(f"{unread:.0%} {whose} hold no answer that can be read, {may}: look at them in the record, then at the prompt")
+    return "; ".join([*found, unanswered_in_words(measured.items)]) if found else None
+
+
+def _unread(measured: Answers) -> list[Answer]:
+    return [item for item in measured.items if not item.parsed]
 
 
 def _limit(measured: Answers) -> object:

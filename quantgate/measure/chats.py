@@ -1,4 +1,4 @@
-"""Questions through chat, greedily: what is sent with one, what comes back, and all of a suite's in one or two rounds."""
+"""Questions through chat: what is sent with one, what comes back, and all of a suite's in one or two rounds."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -26,13 +26,23 @@ class Reply(NamedTuple):
 
 
 class Prompted(Named, Protocol):
-    """What is asked in words."""
+    """What is asked in words, with a seed."""
 
     @property
     def prompt(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
 
 
-class Asking(Protocol):
+class Asked(NamedTuple):
+    """One that is asked once."""
+
+    id: str
+    prompt: str
+    seed: int = SEED
+
+
+class AsksSo(Protocol):
     """How a suite asks."""
 
     @property
@@ -45,20 +55,22 @@ class Asking(Protocol):
 
 def ask_chats(
     server: Serving,
-    suite: Asking,
+    suite: AsksSo,
     items: Sequence[Prompted],
     journal: Journal[Reply],
     again: int = 0,
+    *,
+    temperature: float = 0,
     enough: Callable[[Sequence[Reply]], bool] | None = None,
 ) -> tuple[Came[Reply], Came[Reply]]:
-    """Ask all once, and `again` of them a second time, without what the journal has.
+    """Ask all once, and `again` of them once more, with the seeds that they had; without what the journal has.
 
     For a baseline, which `again` is for, every item must come. Raises as `in_turns` does.
     """
     most_failed = 0.0 if again else MOST_FAILED
 
     async def ask(client: "AsyncOpenAI", item: Prompted) -> Reply:
-        return await chat(client, server.model, item.prompt, suite.max_tokens, suite.thinking)
+        return await chat(client, server.model, item.prompt, suite.max_tokens, suite.thinking, temperature=temperature, seed=item.seed)
 
     def asked(some: Sequence[Prompted], round_name: str) -> Came[Reply]:
         return ask_all(
@@ -76,24 +88,36 @@ def ask_chats(
     return asked(items, "first"), asked(chosen(items, again, suite.fingerprint), "again")
 
 
-def sampling_of(max_tokens: int, thinking: bool | None) -> Sampling:
+def sampling_of(max_tokens: int, thinking: bool | None, temperature: float = 0, repeats: int = 1) -> Sampling:
     """As provenance has it."""
-    found: Sampling = {"temperature": 0, "max_tokens": max_tokens}
+    found: Sampling = {"temperature": temperature or 0, "max_tokens": max_tokens}
+    if repeats > 1:
+        found["repeats"] = repeats
     return found if thinking is None else found | {"enable_thinking": thinking}
 
 
-async def chat(client: "AsyncOpenAI", model: str, prompt: str, max_tokens: int, thinking: bool | None) -> Reply:
-    """Ask; raises FailedRequestError where the answer holds none."""
+async def chat(
+    client: "AsyncOpenAI",
+    model: str,
+    prompt: str,
+    max_tokens: int,
+    thinking: bool | None,
+    *,
+    temperature: float = 0,
+    seed: int = SEED,
+) -> Reply:
+    """Ask, greedily unless `temperature` says otherwise. Raises FailedRequestError where the answer holds none."""
     told = {} if thinking is None else {"chat_template_kwargs": {"enable_thinking": thinking}}
     completion = await client.chat.completions.create(
         model=model,
         messages=[{"role": "user", "content": prompt}],
-        temperature=0,
+        temperature=temperature or 0,
         max_tokens=max_tokens,
-        seed=SEED,
+        seed=seed,
         extra_body=NEUTRAL | told,
     )
     if not getattr(completion, "choices", None):
         raise FailedRequestError(f"the server's answer holds no choice: {completion}")
     choice = completion.choices[0]
-    return Reply(Said.of(choice.message), choice.finish_reason, completion.usage.completion_tokens if completion.usage else 0)
+    tokens = completion.usage.completion_tokens if completion.usage else 0
+    return Reply(Said.of(choice.message, choice.finish_reason), choice.finish_reason, tokens)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from quantgate.measure.answers import answers_of
-from quantgate.measure.chats import SEED, Reply, ask_chats, sampling_of
+from quantgate.measure.chats import SEED, Asked, Reply, ask_chats, sampling_of
 from quantgate.measure.journal import NOT_KEPT, Journal, Sitting
 from quantgate.measure.progress import Progress
 from quantgate.measure.provenance import provenance
-from quantgate.measure.thinking import CLOSE, opens_for_them
+from quantgate.measure.thinking import opens_for_them
 from quantgate.records import Answer, Answers, Started
 from quantgate.sandbox import Ran, completion_of, mbpp_program_of, probe, program_of, run_all
 from quantgate.server import Serving
@@ -16,12 +16,12 @@ from quantgate.suites import CodeSuite, Task
 
 
 class Written(NamedTuple):
-    """`code`: what of the answer is run; "" where it never came out of its reasoning, or was empty."""
+    """`code`: what of the answer is run; "" where it never came out of its reasoning, or was empty. `opened`: the prompt had begun that."""
 
     task: Task
     reply: Reply
     code: str
-    open_think: bool
+    opened: bool
 
 
 def measure_code(server: Serving, suite: CodeSuite, again: int = 0, sitting: Sitting = NOT_KEPT, *, unsafe: bool = False) -> Answers:
@@ -33,7 +33,7 @@ def measure_code(server: Serving, suite: CodeSuite, again: int = 0, sitting: Sit
         probe()
     under = provenance(server, suite.fingerprint, sampling_of(suite.max_tokens, suite.thinking), Started(), seed=SEED)
     with sitting.journal(server, suite.name, under, Reply) as journal:
-        rounds = ask_chats(server, suite, suite.tasks, journal, again)
+        rounds = ask_chats(server, suite, [Asked(task.id, task.prompt) for task in suite.tasks], journal, again)
         opened = opens_for_them(server, [reply.said for reply in rounds[0].got.values()])
         by_id = {task.id: task for task in suite.tasks}
         items, repeated = (
@@ -44,10 +44,9 @@ def measure_code(server: Serving, suite: CodeSuite, again: int = 0, sitting: Sit
 
 
 def _written(suite: CodeSuite, task: Task, reply: Reply, *, opened: bool) -> Written:
-    open_think = reply.said.is_open(opened=opened)
-    visible = "" if open_think else reply.said.whole.rpartition(CLOSE)[2].strip("\n")
+    visible = reply.said.visible(opened=opened).strip("\n")
     prompt = str(task.row["prompt"]) if suite.shape == "humaneval" else ""
-    return Written(task, reply, completion_of(visible, task.entry_point, prompt) if visible.strip() else "", open_think)
+    return Written(task, reply, completion_of(visible, task.entry_point, prompt) if visible.strip() else "", opened)
 
 
 def _graded(suite: CodeSuite, written: Sequence[Written], journal: Journal[Reply], unsafe: bool) -> list[Answer]:
@@ -77,7 +76,8 @@ def _item(suite: CodeSuite, one: Written, end: Ran | None) -> Answer:
         strict=passed,
         flexible=passed,
         parsed=end is not None,
-        open_think=one.open_think,
+        open_think=one.reply.said.is_open(opened=one.opened),
         finish_reason=one.reply.finish_reason,
         completion_tokens=one.reply.completion_tokens,
+        reasoning_characters=one.reply.said.thought(opened=one.opened),
     )

@@ -16,16 +16,20 @@ REASONING = ("reasoning", "reasoning_content")
 
 
 class Said(NamedTuple):
-    """An answer as a server gave it: its text, and the reasoning where that was handed over apart."""
+    """An answer as a server gave it: its text, and the reasoning where that was handed over apart. `kept_back`: there was nothing but
+    reasoning, and the server told none of it."""
 
     text: str
     reasoning: str = ""
+    kept_back: bool = False
 
     @classmethod
-    def of(cls, message: Any) -> "Said":
-        """Of openai's chat message."""
+    def of(cls, message: Any, finish_reason: str | None = None) -> "Said":
+        """Of openai's chat message. No content at all (null), and all tokens spent, is reasoning that the server does not show; an
+        empty text is not, since that is also what a checkpoint says that computes NaN."""
         extra = message.model_extra or {}
-        return cls(message.content or "", next((str(extra[name]) for name in REASONING if extra.get(name)), ""))
+        reasoning = next((str(extra[name]) for name in REASONING if extra.get(name)), "")
+        return cls(message.content or "", reasoning, message.content is None and not reasoning and finish_reason == "length")
 
     @property
     def whole(self) -> str:
@@ -34,9 +38,24 @@ class Said(NamedTuple):
 
     def is_open(self, *, opened: bool) -> bool:
         """Whether it ended inside its reasoning; `opened`: the prompt had begun it."""
+        if self.kept_back:
+            return True
         if CLOSE in self.whole or OPEN in self.whole:
             return self.whole.rfind(OPEN) > self.whole.rfind(CLOSE)
         return opened and not self.reasoning
+
+    def visible(self, *, opened: bool) -> str:
+        """What stands behind the reasoning; "" where it never came out of it."""
+        return "" if self.is_open(opened=opened) else self.whole.rpartition(CLOSE)[2]
+
+    def thought(self, *, opened: bool) -> int | None:
+        """Characters of the reasoning; None where there is none, or none is told."""
+        if self.reasoning:
+            return len(self.reasoning)
+        if self.is_open(opened=opened):
+            return None if self.kept_back else len(self.text.rpartition(OPEN)[2])
+        before, closed, _ = self.text.rpartition(CLOSE)
+        return len(before.partition(OPEN)[2] if OPEN in before else before) if closed else None
 
     @property
     def closes_what_it_did_not_open(self) -> bool:

@@ -53,7 +53,8 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One question: `strict` is the answer in the form asked for, `flexible` the answer found anywhere in the text.
 
-    `score` (0 to 1) stands where answers are graded, `cluster` where items depend on each other (turns of a conversation).
+    `score` (0 to 1) stands where answers are graded, `cluster` where items depend on each other (turns of a conversation, one question
+    asked several times), `reasoning_characters` where it is known how much was thought before the answer.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     completion_tokens: int
     score: float | None = None
     cluster: str | None = None
+    reasoning_characters: int | None = None
 
     @property
     def worth(self) -> float:

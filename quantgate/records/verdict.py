@@ -27,6 +27,16 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
     max_nll_per_token: float = 0.0
 
 
+class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
+    """How many answers are none, each counted once, as the first of these: ended inside its reasoning; cut off by length; without a word
+    behind any reasoning; with words in which no answer was found."""
+
+    in_reasoning: int = 0
+    cut_off: int = 0
+    empty: int = 0
+    unreadable: int = 0
+
+
 class GroupLoss(msgspec.Struct, frozen=True, kw_only=True):
     """What one group of a suite's items lost: accuracies in per cent on both sides, and p (one-sided, Holm over the groups)."""
 
@@ -50,6 +60,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     `p_value` is Holm-adjusted over the checkpoint's suites, `p_value_alone` is not, `p_value_mid` is McNemar's mid-p, alone.
     `numerics`, `kernels`: how the measurement was computed, as its provenance has it; "" and none where there was nothing to judge.
     `discordance`: share of the items that changed; `clusters`: in how many the `n` stand, where they depend on each other.
+    `unanswered`: how many of the measurement's answers are none; None for what has no answers.
     """
 
     verdict: Literal["pass", "fail", "inconclusive", "error"]
@@ -78,3 +89,4 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[GroupLoss] = msgspec.field(default_factory=list)
     numerics: str = ""
     kernels: list[str] = msgspec.field(default_factory=list)
+    unanswered: Unanswered | None = None

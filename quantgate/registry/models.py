@@ -91,7 +91,10 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeclaredSuite(msgspec.Struct, frozen=True, kw_only=True):
-    """`[[suite]]`: `source` (`from` in the file) is a known suite or file:PATH; `n` of its items are drawn by `seed`, all without it."""
+    """`[[suite]]`: `source` (`from` in the file) is a known suite or file:PATH; `n` of its items are drawn by `seed`, all without it.
+
+    `repeats`: how often each question is asked; `temperature`: at which, 0 where it is not stated.
+    """
 
     name: str
     source: str = msgspec.field(name="from")
@@ -100,6 +103,8 @@ class DeclaredSuite(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     max_tokens: int | None = None
     thinking: bool | None = None
+    repeats: int | None = None
+    temperature: float | None = None
 
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,9 @@ from quantgate.registry.limits import refuse_senseless
 from quantgate.registry.mistakes import in_words
 from quantgate.registry.models import PICKLED, PRECISIONS, REFERENCE_PRECISION, Checkpoint, Family, Registry
 
+HOTTEST = 2.0
+"""The temperature above which no server of ours samples."""
+
 
 def load(path: Path) -> Registry:
     """Read models.toml; raises ConfigurationError for anything in it that cannot be meant."""
@@ -42,9 +45,11 @@ def load(path: Path) -> Registry:
         refuse_senseless(tolerance, f"{path}: [tolerance] {precision}")
     _refuse_twice([one.name for one in registry.suite], "suite", path)
     for one in registry.suite:
-        for name, value in (("n", one.n), ("max_tokens", one.max_tokens)):
+        for name, value in (("n", one.n), ("max_tokens", one.max_tokens), ("repeats", one.repeats)):
             if value is not None and value < 1:
                 raise ConfigurationError(f"{path}: suite {one.name}: {name} is {value}; it must be at least 1")
+        if one.temperature is not None and not 0 <= one.temperature <= HOTTEST:
+            raise ConfigurationError(f"{path}: suite {one.name}: temperature is {one.temperature}; it must lie between 0 and {HOTTEST:g}")
         _refuse_bad_name(one.name, "a suite", path)
     return Registry(family=families, tolerance=registry.tolerance, suite=registry.suite)
 

@@ -66,13 +66,23 @@ def described(suite: Suite, tokenizer: Path | None = None, max_model_len: int | 
     if isinstance(suite, TextSuite):
         return _text(suite, tokenizer, max_model_len)
     if isinstance(suite, QuestionSuite | CodeSuite):
+        # A question that is asked several times is one question yet, to what can be decided.
         n = len(suite.questions if isinstance(suite, QuestionSuite) else suite.tasks)
+        repeats = suite.repeats if isinstance(suite, QuestionSuite) else 1
         wanted = ", ".join(f"{stats.n_needed(points / 100, DISCORDANCE):,} (N = {points:g})" for points in TOLERANCES)
         seen = (
             f"a loss of {100 * stats.mde(n, DISCORDANCE):.1f} points, where {DISCORDANCE:.0%} of the answers change; it would take {wanted}"
         )
         groups = dict(Counter(one.group for one in suite.questions)) if isinstance(suite, QuestionSuite) else {}
-        return Described(name=suite.name, kind=KINDS[type(suite)], items=n, groups=groups, fingerprint=suite.fingerprint, decides=seen)
+        return Described(
+            name=suite.name,
+            kind=KINDS[type(suite)],
+            items=n * repeats,
+            clusters=n if repeats > 1 else None,
+            groups=groups,
+            fingerprint=suite.fingerprint,
+            decides=seen,
+        )
     said = f"decode speed at {suite.concurrency} at once, {suite.max_tokens} tokens each, {suite.rounds} rounds"
     return Described(name=suite.name, kind="load", items=suite.requests, fingerprint=suite.fingerprint, decides=said)
 

@@ -16,11 +16,28 @@ MBPP_ASKS = "{prompt}\nAnswer with the whole Python function in one code block. 
 
 def humaneval(data: Path | None) -> CodeSuite:
     """164 functions of HumanEval, each to be completed from its signature and docstring."""
-    found = [
-        Task(str(row["task_id"]), HUMANEVAL_ASKS.format(prompt=row["prompt"]), str(row["entry_point"]), dict(row))
-        for row in rows(HUMANEVAL, data, "humaneval")
-    ]
-    return CodeSuite("humaneval", found, MAX_TOKENS, "humaneval")
+    return CodeSuite("humaneval", [task_of(row) for row in rows(HUMANEVAL, data, "humaneval")], MAX_TOKENS, "humaneval")
+
+
+def task_of(row: Mapping[str, Any]) -> Task:
+    """Of a row in HumanEval's shape."""
+    return Task(str(row["task_id"]), HUMANEVAL_ASKS.format(prompt=row["prompt"]), str(row["entry_point"]), dict(row))
+
+
+def why_no_task(row: Mapping[str, Any]) -> str | None:
+    """What a row lacks of HumanEval's shape, as the end of a sentence; None where it is a task. `canonical_solution` may be missing."""
+    for key in ("task_id", "prompt", "entry_point", "test"):
+        if row.get(key) in (None, "") or not (isinstance(row[key], str) or key == "task_id"):
+            return f"has no {key}{' that is a text' * bool(row.get(key))}; it has {', '.join(row) or 'nothing'}"
+    if not row["entry_point"].isidentifier():
+        return f"has the entry_point {row['entry_point']!r}, which is no name of a function"
+    if (solution := row.get("canonical_solution")) is not None and not isinstance(solution, str):
+        return f"has a canonical_solution that is no text: {str(solution)[:40]}"
+    try:
+        defined = {node.name for node in ast.parse(row["test"]).body if isinstance(node, ast.FunctionDef)}
+    except (SyntaxError, ValueError) as error:
+        return f"has a test that is no Python ({error})"
+    return None if "check" in defined else "has a test that defines no check(candidate), which is what is called with the function"
 
 
 def mbpp(data: Path | None) -> CodeSuite:

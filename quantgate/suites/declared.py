@@ -11,6 +11,8 @@ import msgspec
 
 from quantgate.errors import ConfigurationError, nearest
 from quantgate.registry import DeclaredSuite
+from quantgate.suites.code import MAX_TOKENS as CODE_TOKENS
+from quantgate.suites.code import task_of, why_no_task
 from quantgate.suites.kinds import CodeSuite, Document, LoadSuite, Question, QuestionSuite, Scorer, Suite, TextSuite
 from quantgate.suites.known import SUITES
 
@@ -32,8 +34,8 @@ def _kind(one: DeclaredSuite, models: Path) -> type[Suite]:
     if one.name in SUITES:
         raise ConfigurationError(f"{where} has the name of a suite that there is; give it another one")
     if one.source.startswith(FILE):
-        if one.kind in (None, "code"):
-            raise ConfigurationError(f'{where}: a file may hold anything; write kind = "text" or kind = "answers"')
+        if one.kind is None:
+            raise ConfigurationError(f'{where}: a file may hold anything; write kind = "text", kind = "answers" or kind = "code"')
         found = KINDS[one.kind]
     elif one.source in SUITES:
         found = SUITES[one.source][0]
@@ -48,6 +50,8 @@ def _kind(one: DeclaredSuite, models: Path) -> type[Suite]:
         )
     if found is TextSuite and (one.max_tokens is not None or one.thinking is not None):
         raise ConfigurationError(f"{where}: max_tokens and thinking are for answers, and it is a text; leave them out")
+    if found is not QuestionSuite and (one.repeats is not None or one.temperature is not None):
+        raise ConfigurationError(f"{where}: repeats and temperature are for questions, and it has none; leave them out")
     return found
 
 
@@ -55,7 +59,8 @@ def _loader(one: DeclaredSuite, models: Path) -> Callable[[Path | None], Suite]:
     def load(data: Path | None) -> Suite:
         if one.source.startswith(FILE):
             file = (data or models.parent) / one.source.removeprefix(FILE)
-            whole: Suite = _text(one, file) if one.kind == "text" else _questions(one, file)
+            read: dict[str | None, Callable[[DeclaredSuite, Path], Suite]] = {"text": _text, "answers": _questions, "code": _code}
+            whole = read[one.kind](one, file)
         else:
             whole = SUITES[one.source][1](data)
         return _part(one, whole)
@@ -73,6 +78,7 @@ def _part(one: DeclaredSuite, whole: Suite) -> Suite:
     said = {name: value for name in ("max_tokens", "thinking") if (value := getattr(one, name)) is not None}
     if isinstance(whole, CodeSuite):
         return msgspec.structs.replace(whole, name=one.name, tasks=_drawn(whole.tasks, one), **said)
+    said |= {name: value for name in ("repeats", "temperature") if (value := getattr(one, name)) is not None}
     return msgspec.structs.replace(whole, name=one.name, questions=_drawn(whole.questions, one), **said)
 
 
@@ -105,6 +111,16 @@ def _questions(one: DeclaredSuite, file: Path) -> QuestionSuite:
             Question(str(row.get("id", f"row-{number}")), str(row.get("group", "all")), row["question"], str(row["answer"]).strip())
         )
     return QuestionSuite(one.name, _unlike(asked, one, file), MAX_TOKENS, scorer_for([question.answer for question in asked]))
+
+
+def _code(one: DeclaredSuite, file: Path) -> CodeSuite:
+    """JSON lines in HumanEval's shape: `task_id`, `prompt`, `entry_point`, `test`, and `canonical_solution` where there is one."""
+    tasks = []
+    for number, row in enumerate(_rows(one, file), 1):
+        if (why := why_no_task(row)) is not None:
+            raise ConfigurationError(f"suite {one.name}: {file}, row {number} {why}")
+        tasks.append(task_of(row))
+    return CodeSuite(one.name, _unlike(tasks, one, file), CODE_TOKENS, "humaneval")
 
 
 def scorer_for(answers: Sequence[str]) -> Scorer:

@@ -53,14 +53,15 @@ class TextSuite(msgspec.Struct, frozen=True):
         return fingerprint.of(documents if self.cut == WHOLE else [documents, msgspec.to_builtins(self.cut)])
 
 
-Scorer = Literal["integer", "number", "choice", "exact"]
+Scorer = Literal["integer", "number", "choice", "exact", "math"]
 """How an answer is read; `measure/scoring.py` says what each takes for right."""
 
 
 class QuestionSuite(msgspec.Struct, frozen=True):
     """Questions with one right answer each; at most `max_tokens` are generated for one.
 
-    `thinking`: whether the chat template is to let the model think; None leaves that to the template.
+    `thinking`: whether the chat template is to let the model think; None leaves that to the template. `repeats`: how often each
+    question is asked, with a seed of its own each time; at a `temperature` of 0 that shows the engine's noise and nothing else.
     """
 
     name: str
@@ -68,12 +69,18 @@ class QuestionSuite(msgspec.Struct, frozen=True):
     max_tokens: int
     scorer: Scorer = "integer"
     thinking: bool | None = None
+    repeats: int = 1
+    temperature: float = 0.0
 
     @property
     def fingerprint(self) -> str:
-        """Of suites that say neither of the last two as it was before they could."""
-        more = {"scorer": self.scorer, "thinking": self.thinking} if (self.scorer, self.thinking) != ("integer", None) else None
-        return fingerprint.of([self.questions, self.max_tokens, *([more] if more else [])])
+        """Of suites that say nothing of the rest as it was before they could."""
+        more: list[dict[str, Any]] = []
+        if (self.scorer, self.thinking) != ("integer", None):
+            more.append({"scorer": self.scorer, "thinking": self.thinking})
+        if (self.repeats, self.temperature) != (1, 0.0):
+            more.append({"repeats": self.repeats, "temperature": self.temperature})
+        return fingerprint.of([self.questions, self.max_tokens, *more])
 
 
 class Task(NamedTuple):

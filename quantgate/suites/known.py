@@ -7,7 +7,7 @@ from pathlib import Path
 from quantgate.suites.code import humaneval, mbpp
 from quantgate.suites.decidable import decidable_40, decidable_400
 from quantgate.suites.kinds import CodeSuite, Document, LoadSuite, Question, QuestionSuite, Suite, TextSuite
-from quantgate.suites.questions import gsm8k
+from quantgate.suites.questions import aime24, gpqa, gsm8k, math500, mmlu_pro
 from quantgate.suites.texts import ultrachat, wikitext2, wikitext2_50, wikitext2_sliding
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -70,11 +70,15 @@ SUITES: dict[str, tuple[type[Suite], Callable[[Path | None], Suite]]] = {
     "decode-16x256-image": (LoadSuite, decode_16x256_image),
     "decode-64x256": (LoadSuite, decode_256(64, 128)),
     "decode-256x256": (LoadSuite, decode_256(256, 512)),
+    "aime24": (QuestionSuite, aime24),
     "decidable-40": (QuestionSuite, decidable_40),
     "decidable-400": (QuestionSuite, decidable_400),
+    "gpqa": (QuestionSuite, gpqa),
     "gsm8k": (QuestionSuite, gsm8k),
     "humaneval": (CodeSuite, humaneval),
+    "math500": (QuestionSuite, math500),
     "mbpp": (CodeSuite, mbpp),
+    "mmlu_pro": (QuestionSuite, mmlu_pro),
     "prose-48": (TextSuite, prose_48),
     "ultrachat": (TextSuite, ultrachat),
     "wikitext2": (TextSuite, wikitext2),

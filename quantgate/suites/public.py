@@ -10,12 +10,14 @@ from quantgate.registry import fetch
 
 class PublicData(NamedTuple):
     """One split. `hub`, `revision`, `pattern`: the data set's id, a commit, and the split's files in it; `local`: where people keep
-    the same rows below --data-dir. Both are read by the builder of `datasets` that the file's ending means."""
+    the same rows below --data-dir. Both are read by the builder of `datasets` that the file's ending means. `columns`: what each row
+    must have."""
 
     hub: str
     revision: str
     pattern: str
     local: str
+    columns: tuple[str, ...] = ()
 
 
 WIKITEXT2 = PublicData(
@@ -45,8 +47,41 @@ MBPP = PublicData(
     pattern="sanitized/test-*.parquet",
     local="mbpp/sanitized-mbpp.json",
 )
-BUILDERS = {".parquet": "parquet", ".json": "json", ".jsonl": "json"}
+MATH500 = PublicData(
+    hub="HuggingFaceH4/MATH-500",
+    revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
+    pattern="test.jsonl",
+    local="math500/test.jsonl",
+    columns=("problem", "answer", "subject", "unique_id"),
+)
+AIME24 = PublicData(
+    hub="HuggingFaceH4/aime_2024",
+    revision="2fe88a2f1091d5048c0f36abc874fb997b3dd99a",
+    pattern="data/train-*.parquet",
+    local="aime24/train.jsonl",
+    columns=("id", "problem", "answer"),
+)
+MMLU_PRO = PublicData(
+    hub="TIGER-Lab/MMLU-Pro",
+    revision="b189ec765aa7ed75c8acfea42df31fdae71f97be",
+    pattern="data/test-*.parquet",
+    local="mmlu_pro/test.jsonl",
+    columns=("question_id", "question", "options", "answer", "category"),
+)
+GPQA = PublicData(
+    hub="Idavidrein/gpqa",
+    revision="633f5ee89ab8ad4522a9f850766b73f62147ffdd",
+    pattern="gpqa_diamond.csv",
+    local="gpqa/gpqa_diamond.jsonl",
+    columns=(
+        "Record ID", "High-level domain", "Question", "Correct Answer",
+        "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3",
+    ),
+)  # fmt: skip
+BUILDERS = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".csv": "csv"}
 """By the file's ending; anything else is text, a row a line."""
+AS_WRITTEN: dict[str, dict[str, Any]] = {"csv": {"keep_default_na": False}}
+"""An option that reads None or NA is one."""
 
 
 def rows(source: PublicData, data: Path | None, suite: str) -> list[dict[str, Any]]:
@@ -61,13 +96,19 @@ def rows(source: PublicData, data: Path | None, suite: str) -> list[dict[str, An
 
     disable_progress_bars()
     builder = BUILDERS.get(files[0].suffix, "text")
+    told: dict[str, Any] = {"data_files": [str(file) for file in files], "split": "train", **AS_WRITTEN.get(builder, {})}
     try:
         # Its cache is for what is read often and in parts; this is read once, and a file that has changed is read anew.
         with TemporaryDirectory() as scratch:
-            return list(load_dataset(builder, data_files=[str(file) for file in files], split="train", cache_dir=scratch))
+            found = list(load_dataset(builder, cache_dir=scratch, **told))
     except (DatasetGenerationError, UnicodeDecodeError) as error:
         why = str(error.__cause__ or error).splitlines()[0]
         raise ConfigurationError(f"suite {suite}: {files[0]} is no {builder} that `datasets` reads ({why}); fetch it again") from error
+    for number, row in enumerate(found, 1):
+        if (lacking := next((name for name in source.columns if row.get(name) in (None, "", [])), None)) is not None:
+            has = ", ".join(name for name, value in row.items() if value not in (None, "", []))
+            raise ConfigurationError(f"suite {suite}: {files[0]}, row {number} has no {lacking}; it has {has}: is it {source.hub}'s?")
+    return found
 
 
 def _fetched(source: PublicData, suite: str) -> list[Path]:

@@ -36,6 +36,49 @@ def test_a_team_s_own_are_listed_and_counted_too(tmp_path: Path, capsys: pytest.
     assert "From reference-questions, as models.toml declares" in capsys.readouterr().out
 
 
+OWN = """
+[[suite]]
+name = "own"
+from = "file:own.jsonl"
+kind = "code"
+[[suite]]
+name = "often"
+from = "decidable-40"
+repeats = 8
+temperature = 0.6
+[[family]]
+name = "a"
+suites = ["own"]
+checkpoint = [{{ name = "bf16", precision = "bf16", path = "{bf16}" }}]
+"""
+TASK = {"prompt": "def double(x):\n", "entry_point": "double", "test": "def check(candidate):\n    assert candidate(2) == 4\n"}
+
+
+def own(folder: Path, *solutions: str | None) -> str:
+    """`--models` of a file with a code suite of these solutions, and a suite of repeats."""
+    told = [TASK | {"task_id": f"own/{number}"} | ({"canonical_solution": one} if one else {}) for number, one in enumerate(solutions)]
+    (folder / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told), encoding="utf-8")
+    (folder / "models.toml").write_text(OWN.format(bf16=BF16), encoding="utf-8")
+    return f"--models={folder / 'models.toml'}"
+
+
+def test_the_solutions_of_a_code_file_are_run_where_there_are_any(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = "    return 2 * x\n", "    return x\n"
+    counts = {"name": "own", "passed": 2, "failed": 0, "timed_out": 0, "refused": 0}
+    assert described(capsys, "own", "--verify", own(tmp_path, good, good)) == counts
+    assert described(capsys, "own", "--verify", own(tmp_path, good, None, good)) == counts | {"without_solution": 1}
+    assert main(["suites", "own", "--verify", own(tmp_path, good, bad, None)]) == 1
+    assert capsys.readouterr().out == "own: 1 passed, 1 failed, 0 timed_out, 0 refused, 1 without a solution\n"
+    assert main(["suites", "own", "--verify", own(tmp_path, None)]) == 2
+    assert "--verify runs the solutions of a code suite, and no task of own has a canonical_solution" in capsys.readouterr().err
+
+
+def test_what_is_asked_several_times_is_as_many_items_and_a_cluster_a_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = described(capsys, "often", own(tmp_path, None))
+    assert (found["items"], found["clusters"], found["groups"]) == (320, 40, described(capsys, "decidable-40")["groups"])
+    assert found["decides"] == described(capsys, "decidable-40")["decides"]
+
+
 def test_a_text_is_counted_as_a_server_would_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
     found = described(capsys, "reference-text", f"--tokenizer={BF16}")
     assert (found["items"], found["tokens"], found["scored_tokens"], found["clusters"]) == (256, 48128, 47872, 256)

@@ -1,9 +1,13 @@
 """How answers ended, and what is said of those that never came."""
 
+from typing import Any
+
 import msgspec
+import pytest
 
 from quantgate.judgement.answers import judge_answers
-from quantgate.records import Answers
+from quantgate.judgement.length import thinks
+from quantgate.records import Answers, Unanswered
 from tests_fixtures.doubles.examples import answers
 from tests_fixtures.doubles.pairs import changed
 
@@ -48,3 +52,55 @@ def test_an_ending_that_nobody_recorded_is_said() -> None:
     got = judge_answers(now, answers(RIGHT), accuracy_points=7.0)
     said = "how answers ended was not recorded (1000 of 1000 here, 0 of the baseline's): they may be cut off"
     assert (got.verdict, got.reason) == ("pass", f"within tolerance; {said}")
+
+
+WAYS: dict[str, tuple[dict[str, Any], str]] = {
+    "in_reasoning": ({"open_think": True, "finish_reason": "length", "parsed": False, "answer": ""}, "ended inside their reasoning"),
+    "cut_off": ({"finish_reason": "length", "parsed": False, "answer": ""}, "cut off by length"),
+    "empty": ({"parsed": False, "answer": "<think>so</think> \n"}, "empty"),
+    "unreadable": ({"parsed": False, "answer": "<think>so</think>no idea"}, "without an answer in them"),
+}
+"""Way in which an answer is none → an item of that sort, and what it is called."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_in_which_answers_are_none_is_counted_and_has_its_limit(way: str) -> None:
+    fields, said = WAYS[way]
+    wrong = RIGHT.replace("+++++++---", "---+++++++")  # the items that are none are wrong ones
+    within = judge_answers(cut_off(answers(wrong), 0, 3, **fields), answers(wrong), accuracy_points=7.0)
+    assert (within.verdict, within.unanswered) == ("pass", msgspec.structs.replace(Unanswered(), **{way: 3}))
+    few = answers("---+++++++" + "+-" * 20)  # 50 items, of which 3 are 6 %
+    beyond = judge_answers(cut_off(few, 0, 3, **fields), few, accuracy_points=90.0)
+    assert (beyond.verdict, beyond.unanswered) == ("error", msgspec.structs.replace(Unanswered(), **{way: 3}))
+    assert beyond.reason.endswith(f"; of 50: 3 {said} (q0 first)")
+    assert beyond.reason.startswith("6% of the measurement's answers ")
+    assert beyond.reason.count("5% may") == 1
+
+
+def test_each_answer_that_is_none_is_counted_once_and_all_are_named_together() -> None:
+    few = answers("-" * 10 + "+" * 40)
+    for place, (fields, _) in enumerate(WAYS.values()):
+        few = cut_off(few, place, place + 1, **fields)
+    got = judge_answers(few, answers("-" * 10 + "+" * 40), accuracy_points=90.0)
+    assert got.unanswered == Unanswered(in_reasoning=1, cut_off=1, empty=1, unreadable=1)
+    # Two never came, 4 %; four hold nothing that can be read, 8 %.
+    assert got.reason == (
+        "8% of the measurement's answers hold no answer that can be read, 5% may: look at them in the record, then at the prompt; "
+        "of 50: 1 ended inside their reasoning (q0 first), 1 cut off by length (q1 first), 1 empty (q2 first), "
+        "1 without an answer in them (q3 first)"
+    )
+
+
+def test_what_never_came_and_what_cannot_be_read_are_said_in_one_verdict() -> None:
+    few = cut_off(cut_off(answers("-" * 10 + "+" * 40), 0, 3, **WAYS["cut_off"][0]), 3, 6, **WAYS["empty"][0])
+    got = judge_answers(few, answers("-" * 10 + "+" * 40), accuracy_points=90.0)
+    assert got.reason == (
+        "6% of the measurement's answers never came, 5% may: raise the suite's max_tokens, 1 now; "
+        "12% of the measurement's answers hold no answer that can be read, 5% may: look at them in the record, then at the prompt; "
+        "of 50: 3 cut off by length (q0 first), 3 empty (q3 first)"
+    )
+
+
+@pytest.mark.parametrize(("characters", "thinking"), [(None, False), (0, False), (120, True)])
+def test_reasoning_that_a_server_hands_over_apart_is_thinking_too(characters: int | None, thinking: bool) -> None:
+    assert thinks(cut_off(answers(RIGHT), 0, 1, reasoning_characters=characters)) is thinking

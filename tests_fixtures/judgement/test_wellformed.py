@@ -25,7 +25,9 @@ def test_answers_cut_off_by_length_are_no_measurement() -> None:
     sound = answers(MIXED)
     assert outcome_of(changed(sound, 0.05, finish_reason="length"), sound)[0] == "pass"
     cut = changed(sound, 0.06, finish_reason="length")
-    said = "6% of the measurement's answers were cut off: raise the suite's max_tokens, 1 now"
+    said = (
+        "6% of the measurement's answers never came, 5% may: raise the suite's max_tokens, 1 now; of 200: 12 cut off by length (q0 first)"
+    )
     assert outcome_of(cut, sound) == ("error", said)
     assert outcome_of(sound, cut) == ("error", said.replace("measurement", "baseline"))
     assert unfit_to_approve(cut) == said
@@ -35,15 +37,17 @@ def test_answers_cut_off_by_length_are_no_measurement() -> None:
 def test_answers_that_cannot_be_read_are_no_measurement() -> None:
     sound = answers(MIXED)
     outcome, reason = outcome_of(changed(sound, 0.06, parsed=False), sound)
-    assert (outcome, reason.partition(":")[0]) == ("error", "6% of the measurement's answers hold no answer that can be read")
+    assert outcome == "error"
+    said = "6% of the measurement's answers hold no answer that can be read, 5% may: look at them in the record, then at the prompt"
+    assert reason == f"{said}; of 200: 12 without an answer in them (q0 first)"
 
 
 def test_an_open_think_counts_as_cut_off_whatever_it_is_said_to_have_ended_by() -> None:
     sound = answers(MIXED)
     outcome, reason = outcome_of(changed(sound, 0.06, open_think=True), sound)
     assert outcome == "error"
-    inside = "12 of 200 inside an open <think> (q0 first)"
-    assert reason == f"6% of the measurement's answers were cut off, {inside}: raise the suite's max_tokens, 1 now"
+    said = "6% of the measurement's answers never came, 5% may: raise the suite's max_tokens, 1 now"
+    assert reason == f"{said}; of 200: 12 ended inside their reasoning (q0 first)"
     # One of 1,319 no longer voids a run of which 5 % may be cut off by length.
     assert outcome_of(changed(sound, 0.005, open_think=True), sound)[0] == "pass"
 
@@ -56,7 +60,7 @@ def test_words_for_an_ending_that_is_none_of_ours_void_nothing(word: str) -> Non
 @pytest.mark.parametrize("word", ["length", "max_tokens"])
 def test_words_for_a_cut_off_answer_void_alike(word: str) -> None:
     assert str(unfit_to_approve(changed(answers(MIXED), 1.0, finish_reason=word))).startswith(
-        "100% of the measurement's answers were cut off: "
+        "100% of the measurement's answers never came, 5% may: "
     )
 
 

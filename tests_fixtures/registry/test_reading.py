@@ -249,6 +249,21 @@ MISTAKES = {
         '[[suite]]\nname = "s"\nfrom = "gsm8k"\nn = 0\n[tolerance]',
         "suite s: n is 0; it must",
     ),
+    "no repeats of a suite": (
+        "[tolerance]",
+        '[[suite]]\nname = "s"\nfrom = "gsm8k"\nrepeats = 0\n[tolerance]',
+        "suite s: repeats is 0; it must",
+    ),
+    "a suite below zero": (
+        "[tolerance]",
+        '[[suite]]\nname = "s"\nfrom = "gsm8k"\ntemperature = -0.5\n[tolerance]',
+        "suite s: temperature is -0.5; it must lie between 0 and 2",
+    ),
+    "a suite that is no temperature": (
+        "[tolerance]",
+        '[[suite]]\nname = "s"\nfrom = "gsm8k"\ntemperature = nan\n[tolerance]',
+        "suite s: temperature is nan; it must lie between 0 and 2",
+    ),
     "a suite that is a path": ("[tolerance]", '[[suite]]\nname = "../s"\nfrom = "gsm8k"\n[tolerance]', "'../s' is no name for a suite"),
     "no TOML": ("[tolerance]", "[tolerance", "is no TOML: "),
 }
