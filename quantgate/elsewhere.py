@@ -23,6 +23,7 @@ OPTIONS = (
     "--inconclusive",
     "--must-run",
     "--allow-unsafe-code",
+    "--stop-early",
 )
 ROOT = Path(__file__).resolve().parents[1]
 

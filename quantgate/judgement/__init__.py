@@ -17,6 +17,7 @@ from quantgate.judgement.long_run import (
 from quantgate.judgement.rule import Others
 from quantgate.judgement.speed import judge_decode_tps, judge_speedup
 from quantgate.judgement.text import enough_to_decide, judge_text
+from quantgate.judgement.watch import Watch
 from quantgate.judgement.wellformed import malformed
 from quantgate.judgement.wording import ANSWERS_UNIT, figure, figure_parts, loss, sentence
 
@@ -26,6 +27,7 @@ __all__ = [
     "Case",
     "Judge",
     "Others",
+    "Watch",
     "blind",
     "compare",
     "coverage_table",

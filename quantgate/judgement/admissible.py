@@ -12,6 +12,7 @@ from typing import get_args, get_type_hints
 
 import msgspec
 
+from quantgate.judgement import early
 from quantgate.judgement.failed import unfit
 from quantgate.judgement.sides import UNKNOWN
 from quantgate.judgement.wellformed import malformed, reads_likeliest, void
@@ -39,7 +40,8 @@ def between_answers(measured: Answers, baseline: Answers) -> str | None:
     return (
         _incomparable(measured, baseline)
         or not_finite(measured, baseline)
-        or _unpaired(measured.items, baseline.items, "item")
+        or early.obstacle(measured, baseline)
+        or _unpaired(measured.items, early.asked_of(baseline, measured).items, "item")
         or _graded_otherwise(measured, baseline)
         or void(baseline, "baseline")
     )
@@ -51,6 +53,8 @@ def between_unpaired_answers(measured: Answers, baseline: Answers) -> str | None
     if found is None and not (measured.items and baseline.items):
         found = "one side has no items: measure again"
     found = found or void(baseline, "baseline") or void(measured)
+    if found is None and (one := measured.stopped or baseline.stopped) is not None:
+        found = f"{early.how_far(one)}, and what was stopped early is compared in pairs only"
     both = (*measured.items, *baseline.items)
     if found is None and any(item.worth not in (0, 1) for item in both):
         found = "graded answers are compared in pairs only"
@@ -106,6 +110,8 @@ def unfit_to_approve(measured: Measurement) -> str | None:
         found = found or reads_likeliest(measured, "measurement")
     if isinstance(measured, Answers):
         found = found or void(measured) or unfit(measured)
+        if found is None and measured.stopped is not None:
+            found = f"{early.how_far(measured.stopped)}, and a baseline holds all of them: measure it without --stop-early"
     if isinstance(measured, Throughput) and measured.health is not None and measured.health.trouble is not None:
         found = found or f"{measured.health.trouble}; measure again on a device that is well and free"
     return found

@@ -7,7 +7,7 @@ checkpoint may lose what the suite stands for without a trace in it, which decid
 import math
 
 from quantgate import stats
-from quantgate.judgement import admissible, endings, failed, sides
+from quantgate.judgement import admissible, early, endings, failed, sides
 from quantgate.judgement.groups import weigh_groups, weigh_unpaired_groups
 from quantgate.judgement.paired import loss_of
 from quantgate.judgement.rule import ALONE, ALPHA, Bearing, Bears, Evidence, FailWhen, Others, between, decide
@@ -59,7 +59,15 @@ def weigh_answers(
     if obstacle is not None:
         return Evidence(measured=measured, unit=ANSWERS_UNIT, tolerance=tolerance, obstacle=obstacle)
     before = {item.id: item.worth for item in baseline.items}
-    found = loss_of(measured.items, before)
+    alike, found = early.asked_of(baseline, measured), loss_of(measured.items, before)
+    stop, stopped = early.weigh_stop(
+        measured,
+        baseline,
+        accuracy_points=tolerance,
+        group_points=group_points,
+        both_ways=both_ways,
+        fail_when=fail_when,
+    )
     noise = noise_of(baseline)
     groups = weigh_groups(measured, before, tolerance, group_points, fail_when)
     seen = 0.0 if measured.precision == REFERENCE_PRECISION else found.discordance
@@ -77,15 +85,17 @@ def weigh_answers(
             *_void(measured),
             *_blind(baseline, tolerance),
             *failed.may_hide(measured, baseline, found.estimate, tolerance),
+            *stop,
         ],
         notes=[
+            stopped,
             *sides.notes(measured, baseline),
             failed.named(measured, baseline),
             noise_in_words(noise, baseline.checkpoint),
-            change_of_format(measured, baseline),
-            endings.more_never_came(measured, baseline),
+            change_of_format(measured, alike),
+            endings.more_never_came(measured, alike),
             *found.notes,
-            endings.unknown(measured, baseline),
+            endings.unknown(measured, alike),
             groups.proven,
             None if both_ways else _gain(found.estimate, tolerance),
         ],

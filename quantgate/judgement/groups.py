@@ -80,7 +80,7 @@ def _weighed(
         )
         for name, p in adjusted.items()
     ]
-    limit = min(100.0, TOLERANCES * accuracy_points) if group_points is None else group_points
+    limit = limit_of(accuracy_points, group_points)
     proven = sorted((one for one in losses if one.drop > 0 and one.p_value <= ALPHA), key=lambda one: -one.drop)
     # Points have rounding: 80 - 74 of per cents is not below 6.
     fails = [one for one in proven if round(one.drop if fail_when == "likely" else found[one.name].interval[0], 9) >= limit]
@@ -90,6 +90,11 @@ def _weighed(
     worst = max(losses, key=lambda one: one.drop)
     first = f"most in {worst.name}: {worst.before:.1f} to {worst.now:.1f} %" if worst.drop > 0 and not proven else None
     return Groups(losses, bearings, f"a proven loss in {named}" if mild else None, first)
+
+
+def limit_of(accuracy_points: float, group_points: float | None) -> float:
+    """What a group may lose, in points."""
+    return min(100.0, TOLERANCES * accuracy_points) if group_points is None else group_points
 
 
 def _in_words(one: GroupLoss) -> str:

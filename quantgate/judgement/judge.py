@@ -4,7 +4,7 @@ A question that cannot be asked has a reason instead of a verdict ("no approved 
 BF16 baseline is an error that names the command which makes one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +13,13 @@ import msgspec
 
 from quantgate.errors import BaselineError, ConfigurationError
 from quantgate.fingerprint import of_checkpoint
+from quantgate.judgement.early import why_not
 from quantgate.judgement.rule import Evidence, Others, decide, error
 from quantgate.judgement.speed import weigh_speedup
 from quantgate.judgement.tolerances import require, setting_for
+from quantgate.judgement.watch import Question, Watch
 from quantgate.judgement.weigh import weigh, weigh_beside
-from quantgate.records import Measurement, Throughput, Verdict
+from quantgate.records import Answers, Measurement, Throughput, Verdict
 from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, Tolerance, in_cache
 
 
@@ -96,7 +98,7 @@ class Judge(msgspec.Struct, frozen=True):
         """
         if isinstance(measured, Throughput):
             return self._speed(measured)
-        against = self._bf16_baseline(measured)
+        against = self._bf16_baseline(measured.provenance.device_class, measured.suite)
         if self.case.checkpoint.precision == REFERENCE_PRECISION:
             return self._weighed(measured, against, self.case.tolerance, REFERENCE_PRECISION, "quality", own=True)
         if (stranger := self._not_the_reference(against)) is not None:
@@ -122,6 +124,37 @@ class Judge(msgspec.Struct, frozen=True):
         except ConfigurationError as unstated:
             return [f"{self.case.checkpoint} {self.case.suite} since its approval: {unstated}"]
 
+    def watch(self, device_class: str, ids: Sequence[str], fingerprint: str) -> Watch | str:
+        """What ends this case's suite of answers when its verdicts are certain, the one since the approval too where that will be asked;
+        or why nothing can. The suite has these ids and this fingerprint."""
+        if self.case.checkpoint.precision == REFERENCE_PRECISION:
+            return f"{REFERENCE_PRECISION} is what the others are judged by"
+        try:
+            against = self._bf16_baseline(device_class, self.case.suite)
+        except BaselineError as missing:
+            return str(missing)
+        own = self.approved.load(device_class, self.case.family.name, self.case.checkpoint.name, self.case.suite)
+        questions = []
+        for question, baseline, tolerance in (("quality", against, self.case.tolerance), ("drift", own, self.case.drift)):
+            if baseline is None or (question == "drift" and tolerance.accuracy_points is None):
+                continue
+            if not isinstance(baseline, Answers) or tolerance.accuracy_points is None or tolerance.accuracy_points >= 100:
+                return "there is no tolerance for its answers below 100 points, or no baseline of answers"
+            if (why := why_not(baseline, ids)) is not None:
+                return why
+            known = self.p_values.get(question, {})
+            questions.append(
+                Question(
+                    baseline=baseline,
+                    accuracy_points=tolerance.accuracy_points,
+                    group_points=tolerance.group_points,
+                    both_ways=question == "drift",
+                    fail_when=tolerance.fail_when or "likely",
+                    suites=max(self._asked(device_class, question), len(known.keys() - {self.case.suite}) + 1),
+                )
+            )
+        return Watch(questions, ids, fingerprint, self.case.checkpoint.precision)
+
     def _weighed(
         self, measured: Measurement, against: Measurement, tolerance: Tolerance, precision: str, question: str, *, own: bool
     ) -> list[Verdict | str]:
@@ -135,7 +168,7 @@ class Judge(msgspec.Struct, frozen=True):
         known = self.p_values.setdefault(question, {})
         suite = evidence.measured.suite
         p_values = [p for other, p in sorted(known.items()) if other != suite]
-        suites = max(self._asked(evidence.measured, question), len(p_values) + 1)
+        suites = max(self._asked(evidence.measured.provenance.device_class, question), len(p_values) + 1)
         judged = decide(evidence, Others(suites=suites, p_values=p_values))
         if judged.p_value_alone is not None and not evidence.is_idle:
             known[suite] = judged.p_value_alone
@@ -143,12 +176,12 @@ class Judge(msgspec.Struct, frozen=True):
 
     def _beside(self, evidence: Evidence, question: str) -> Verdict:
         """A question of its own beside a suite's: corrected for the suites, and no part of their correction."""
-        return decide(evidence, Others(suites=self._asked(evidence.measured, question)))
+        return decide(evidence, Others(suites=self._asked(evidence.measured.provenance.device_class, question)))
 
-    def _asked(self, measured: Measurement, question: str) -> int:
+    def _asked(self, device_class: str, question: str) -> int:
         """How many suites of the family are asked this of the checkpoint on this device: on a CPU a speed is not, but for a speed-up."""
         loads = sum(name in self.loads for name in self.case.family.suites)
-        speed = measured.provenance.device_class != "cpu" or (question == "quality" and self._required_speedup(measured) is not None)
+        speed = device_class != "cpu" or (question == "quality" and self.case.required_speedup(device_class) is not None)
         return max(1, len(self.case.family.suites) - (0 if speed else loads))
 
     def _required_speedup(self, measured: Measurement) -> float | None:
@@ -188,26 +221,25 @@ class Judge(msgspec.Struct, frozen=True):
         if now is None or now == before:
             return None
         weights = f"on other weights ({before or 'unknown'}) than {reference} has ({now})"
-        return f"the BF16 baseline was measured {weights}: approve a new one: {self._approving(against)} --reason=…"
+        return f"the BF16 baseline was measured {weights}: approve a new one: {self._approving(against.provenance.device_class)} --reason=…"
 
-    def _bf16_baseline(self, measured: Measurement) -> Measurement:
+    def _bf16_baseline(self, device_class: str, suite: str) -> Measurement:
         reference = self.case.family.reference()
         if reference is None:
             raise BaselineError(
-                f"family {self.case.family.name} has no bf16 checkpoint in models.toml to compare {measured.checkpoint} with"
+                f"family {self.case.family.name} has no bf16 checkpoint in models.toml to compare {self.case.checkpoint.name} with"
             )
-        device_class = measured.provenance.device_class
-        name = (self.case.family.name, reference.name, measured.suite)
+        name = (self.case.family.name, reference.name, suite)
         found = self.approved.load(device_class, *name)
         if found is None:  # accuracy does not depend on the device as speed does; the verdict names the other class
             others = (self.approved.load(other, *name) for other in self.approved.device_classes())
             found = next((other for other in others if other is not None), None)
         if found is None:
-            raise BaselineError(f"no approved BF16 baseline for {'/'.join(name)}; measure and approve one: {self._approving(measured)}")
+            raise BaselineError(f"no approved BF16 baseline for {'/'.join(name)}; measure and approve one: {self._approving(device_class)}")
         return found
 
-    def _approving(self, measured: Measurement) -> str:
+    def _approving(self, device_class: str) -> str:
         """The command that measures and approves BF16 where this run has looked for it."""
-        gpu = "cpu" if measured.provenance.device_class == "cpu" else "auto"
+        gpu = "cpu" if device_class == "cpu" else "auto"
         device = [] if any(one.startswith("--gpu=") for one in self.options) else [f"--gpu={gpu}"]
         return " ".join(["pytest", "-m", "bf16", *device, f"--family={self.case.family.name}", *self.options, "--snapshot-update"])

@@ -25,7 +25,7 @@ def malformed(record: Measurement) -> str | None:
     if isinstance(record, TextLoss):
         return _twice_or_none(record.documents, "document") or _losses(record) or _likeliest(record) or _again(record) or _follows(record)
     if isinstance(record, Answers):
-        return _twice_or_none(record.items, "item") or _scores(record) or _again(record) or _follows(record)
+        return _twice_or_none(record.items, "item") or _scores(record) or _stop(record) or _again(record) or _follows(record)
     return _rounds(record) or _follows(record)
 
 
@@ -61,6 +61,13 @@ def _scores(record: Answers) -> str | None:
         if item.score is None and item.correct and not (item.parsed or item.strict or item.flexible):
             return f"item {item.id!r} is marked right, and no answer was found in it: one of the two is not so"
     return None
+
+
+def _stop(record: Answers) -> str | None:
+    stopped = record.stopped
+    if stopped is None or len(record.items) == stopped.asked < stopped.planned:
+        return None
+    return f"it was stopped after {stopped.asked} of {stopped.planned} items, and holds {len(record.items)}"
 
 
 def _likeliest(record: TextLoss) -> str | None:

@@ -87,7 +87,8 @@ def figure_parts(measured: Measurement) -> tuple[str, str, str]:
     if isinstance(measured, TextLoss):
         return "perplexity", f"{measured.perplexity:.5g}", ""
     if isinstance(measured, Answers):
-        return "accuracy", f"{100 * measured.accuracy:.2f}", " %"
+        of = "" if measured.stopped is None else f" of {measured.stopped.asked:,} asked"
+        return "accuracy", f"{100 * measured.accuracy:.2f}", f" %{of}"
     return "decode", f"{measured.decode_tps:.0f}", " tokens/s"
 
 

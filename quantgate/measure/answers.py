@@ -1,16 +1,18 @@
 """Answers to decidable questions, through chat: strict form and flexible extraction side by side."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
 
 from quantgate.measure import mathematics
 from quantgate.measure.chats import SEED, Reply, ask_chats, sampling_of
 from quantgate.measure.journal import NOT_KEPT, Sitting
 from quantgate.measure.provenance import provenance
 from quantgate.measure.scoring import score_all
-from quantgate.measure.thinking import Said, opens_for_them
-from quantgate.records import Answer, Answers, Provenance, Started
+from quantgate.measure.thinking import Said, as_most_show, prompt_opens
+from quantgate.records import Answer, Answers, Provenance, Started, StoppedEarly
 from quantgate.server import Serving
 from quantgate.suites import Question, QuestionSuite, Scorer
 
@@ -82,20 +84,57 @@ def grade(
     return grade_all([Got(Asking(question.id, question), said, finish_reason, completion_tokens)], scorer, opened=opened)[0]
 
 
-def measure_answers(server: Serving, suite: QuestionSuite, again: int = 0, sitting: Sitting = NOT_KEPT) -> Answers:
-    """Ask every question, as often as the suite says, and `again` of them once more; without those that `sitting` has kept."""
+class Watch(Protocol):
+    """Says when a suite need not be asked to its end, of which `order` has every id: given the first of them, why it is ended there, or
+    None."""
+
+    @property
+    def order(self) -> Sequence[str]: ...
+
+    def is_due(self, asked: int) -> bool:
+        """Whether it wants to look at so many."""
+
+    def __call__(self, items: Sequence[Answer], /) -> StoppedEarly | None: ...
+
+
+def measure_answers(
+    server: Serving, suite: QuestionSuite, again: int = 0, sitting: Sitting = NOT_KEPT, watch: Watch | None = None
+) -> Answers:
+    """Ask every question, as often as the suite says, and `again` of them once more; without those that `sitting` has kept. With a
+    `watch`, in its order and no longer than it wants."""
     if suite.scorer == "math":
         mathematics.require()
     sampling = sampling_of(suite.max_tokens, suite.thinking, suite.temperature, suite.repeats)
     under = provenance(server, suite.fingerprint, sampling, Started(), seed=SEED)
     every = {one.id: one for one in askings(suite)}
+    in_order = [every[name] for name in (every if watch is None else watch.order)]
+    opens = prompt_opens(server)
+    looked_at: list[Answer] = []
+    stopped: StoppedEarly | None = None
+
+    def graded(replies: Mapping[str, Reply], among: Iterable[Reply]) -> list[Answer]:
+        opened = opens if opens is not None else as_most_show([one.said for one in among])
+        return grade_all([Got(every[name], *reply) for name, reply in replies.items()], suite.scorer, opened=opened)
+
+    def enough(first: Sequence[Reply]) -> bool:
+        nonlocal stopped
+        if watch is None or not watch.is_due(len(first)):
+            return False
+        if opens is None:
+            looked_at.clear()  # what most show may have changed
+        new = dict(zip((one.id for one in in_order[len(looked_at) :]), first[len(looked_at) :], strict=False))
+        looked_at.extend(graded(new, first))
+        stopped = watch(looked_at)
+        return stopped is not None
+
     with sitting.journal(server, suite.name, under, Reply) as journal:
-        rounds = ask_chats(server, suite, list(every.values()), journal, again, temperature=suite.temperature)
-        opened = opens_for_them(server, [reply.said for reply in rounds[0].got.values()])
-        items, repeated = (
-            grade_all([Got(every[name], *reply) for name, reply in came.got.items()], suite.scorer, opened=opened) for came in rounds
+        asked, asked_again = ask_chats(
+            server, suite, in_order, journal, again, temperature=suite.temperature, enough=None if watch is None else enough
         )
-    return answers_of(server, suite.name, journal.stamped(under), items, repeated, rounds[0].failed)
+        items = graded({name: asked.got[name] for name in every if name in asked.got}, asked.got.values())
+        repeated = graded(asked_again.got, asked.got.values())
+    found = answers_of(server, suite.name, journal.stamped(under), items, repeated, asked.failed)
+    return msgspec.structs.replace(found, stopped=stopped)
 
 
 def answers_of(server: Serving, suite: str, under: Provenance, items: list[Answer], again: list[Answer], failed: dict[str, str]) -> Answers:

@@ -85,7 +85,8 @@ def ask_chats(
             enough=enough if round_name == "first" else None,
         )
 
-    return asked(items, "first"), asked(chosen(items, again, suite.fingerprint), "again")
+    first = asked(items, "first")
+    return first, asked(chosen([item for item in items if item.id in first.got], again, suite.fingerprint), "again")
 
 
 def sampling_of(max_tokens: int, thinking: bool | None, temperature: float = 0, repeats: int = 1) -> Sampling:

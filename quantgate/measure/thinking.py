@@ -64,8 +64,18 @@ class Said(NamedTuple):
 
 def opens_for_them(server: Serving, said: Sequence[Said]) -> bool:
     """Whether the prompt begins the reasoning: as the server renders it, or, where it cannot be asked, as most of the answers show."""
-    if (prompt := _rendered(server)) is not None:
-        return prompt.rfind(OPEN) > prompt.rfind(CLOSE)
+    told = prompt_opens(server)
+    return told if told is not None else as_most_show(said)
+
+
+def prompt_opens(server: Serving) -> bool | None:
+    """Whether the prompt, as the server renders it, begins the reasoning; None where the server cannot be asked."""
+    prompt = _rendered(server)
+    return None if prompt is None else prompt.rfind(OPEN) > prompt.rfind(CLOSE)
+
+
+def as_most_show(said: Sequence[Said]) -> bool:
+    """Whether most answers close a reasoning that they did not begin."""
     return 2 * sum(one.closes_what_it_did_not_open for one in said) > len(said)
 
 

@@ -63,26 +63,28 @@ class _Enough(Exception):  # noqa: N818 (it ends the round)
 
 
 class _Prefix(Generic[Got]):
-    """The items from the first up to the first that has neither come nor failed; whether that is `enough`, whenever it has grown."""
+    """The items from the first up to the first that has not come; whether that is `enough`, whenever it has grown."""
 
     def __init__(self, items: Sequence[Named], enough: Callable[[Sequence[Got]], bool] | None) -> None:
         self._items, self._enough = items, enough
         self._place = 0
         self._got: list[Got] = []
+        self.has_ended = False
 
-    def is_enough(self, got: dict[str, Got], failed: dict[str, str]) -> bool:
-        if self._enough is None:
-            return False
+    def is_enough(self, got: dict[str, Got]) -> bool:
+        if self._enough is None or self.has_ended:
+            return self.has_ended
         before = self._place
-        while self._place < len(self._items) and (name := self._items[self._place].id) in got.keys() | failed.keys():
-            self._got += [got[name]] if name in got else []
+        while self._place < len(self._items) and (name := self._items[self._place].id) in got:
+            self._got.append(got[name])
             self._place += 1
-        return self._place > before and self._enough(self._got)
+        self.has_ended = before < self._place < len(self._items) and self._enough(self._got)
+        return self.has_ended
 
     @property
     def items(self) -> Sequence[Named]:
-        """All of them where nobody asked whether it is enough."""
-        return self._items if self._enough is None else self._items[: self._place]
+        """What it has ended with, or all of them."""
+        return self._items[: self._place] if self.has_ended else self._items
 
 
 async def in_turns(
@@ -126,12 +128,12 @@ async def in_turns(
                 got[item.id] = came
                 journal.add(round_name, item.id, came)
                 progress.came(tokens_of(came))
-        if row.is_enough(got, failed):
+        if row.is_enough(got):
             raise _Enough
 
     with _looking(progress):
         try:
-            if row.is_enough(got, failed):  # by what was kept
+            if row.is_enough(got):  # by what was kept
                 missing = []
             async with asyncio.TaskGroup() as group:
                 for item in missing:
@@ -145,7 +147,7 @@ async def in_turns(
             pass
     if again:
         journal.tell("warning", f"{journal.name}: {len(again)} requests were sent again ({_without_key(server, _named(again))})")
-    return Came({item.id: got[item.id] for item in row.items if item.id in got}, failed)
+    return Came({item.id: got[item.id] for item in row.items if item.id in got}, {} if row.has_ended else failed)
 
 
 async def _persistently(ask: Callable[[Asked], Awaitable[Got]], item: Asked, again: dict[str, str]) -> Got:

@@ -2,7 +2,7 @@
 
 from quantgate.records.base import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, Approval, Oldest, Provenance, Spread, Started
 from quantgate.records.files import VERDICT, decode, encode, read_measurement, unfinished_of, write_record, write_whole
-from quantgate.records.measurements import Answer, Answers, Divergence, DocumentLoss, DocumentTopK, Measurement, TextLoss
+from quantgate.records.measurements import Answer, Answers, Divergence, DocumentLoss, DocumentTopK, Measurement, StoppedEarly, TextLoss
 from quantgate.records.speed import ClientUse, CounterCheck, DeviceHealth, Limit, Round, Throughput
 from quantgate.records.verdict import Discordant, GroupLoss, Noise, Unanswered, Verdict
 
@@ -31,6 +31,7 @@ __all__ = [
     "Round",
     "Spread",
     "Started",
+    "StoppedEarly",
     "TextLoss",
     "Throughput",
     "Unanswered",

@@ -1,6 +1,6 @@
 """Measurements of quality: the loss on texts, document by document, and answers, item by item."""
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -78,6 +78,24 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return float(self.correct) if self.score is None else self.score
 
 
+class StoppedEarly(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a suite was ended before all of it had been asked: what the whole of it would say was certain.
+
+    `planned` items there are, of which the first `asked` of the suite's fixed random order are in the record; `verdict`: what was certain
+    against BF16's baseline under `accuracy_points`, at `error` (a probability), p multiplied by `suites`; `e_value`: the evidence for that,
+    1/`error` at least, 1e12 for all beyond. `tokens_saved`: an estimate, the rest at the mean of those asked.
+    """
+
+    planned: int
+    asked: int
+    verdict: Literal["pass", "fail"]
+    accuracy_points: float
+    suites: int
+    error: float
+    e_value: float
+    tokens_saved: float
+
+
 class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
     """`topk` holds a fixed sample of the documents; a baseline has the second run of some documents in `again`,
     the divergence between its two runs, and its history. `client_cpu_share`: CPU seconds a second of the process that asked, while it
@@ -101,7 +119,9 @@ class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
 
 class Answers(Record, frozen=True, kw_only=True, tag="answers"):
     """`accuracy` counts `correct` (strict form), `accuracy_flexible` the answer found anywhere; `again`, `history` as in TextLoss.
-    `failed`: items whose requests failed for good, by id, with the reason; they are no items of this record."""
+    `failed`: items whose requests failed for good, by id, with the reason; they are no items of this record. `stopped` stands where not
+    all of the suite was asked.
+    """
 
     items: list[Answer]
     accuracy: float
@@ -109,6 +129,7 @@ class Answers(Record, frozen=True, kw_only=True, tag="answers"):
     accuracy_flexible: float | None = None
     failed: dict[str, str] = msgspec.field(default_factory=dict)
     again: list[Answer] = msgspec.field(default_factory=list)
+    stopped: StoppedEarly | None = None
     history: list[Approval] = msgspec.field(default_factory=list)
     oldest: Oldest | None = None
 

@@ -9,6 +9,7 @@ from quantgate.stats.clusters import (
     design_effect,
     effective_clusters,
 )
+from quantgate.stats.early import CAP_NATS, log_e_that_it_does_not_fail, log_e_that_it_fails, log_e_that_it_passes
 from quantgate.stats.enumeration import decide_counts, paired_score, paired_tables
 from quantgate.stats.intervals import (
     CONFIDENCE,
@@ -26,6 +27,7 @@ from quantgate.stats.power import mde, mde_from_interval, n_needed, n_needed_fro
 from quantgate.stats.significance import fisher_p, holm, mcnemar_mid_p, mcnemar_p
 
 __all__ = [
+    "CAP_NATS",
     "CONFIDENCE",
     "CONTINUITY_ITEMS",
     "ENOUGH_CLUSTERS",
@@ -44,6 +46,9 @@ __all__ = [
     "fisher_p",
     "holm",
     "kl_lower_bound",
+    "log_e_that_it_does_not_fail",
+    "log_e_that_it_fails",
+    "log_e_that_it_passes",
     "mcnemar_mid_p",
     "mcnemar_p",
     "mde",

@@ -133,25 +133,32 @@ def test_a_key_is_not_shown(script: Script) -> None:
 
 def test_it_ends_when_an_unbroken_row_is_enough(script: Script) -> None:
     rows: list[list[str]] = []
-    script.fails = {"q1": [FOR_GOOD], "q5": [PASSING]}
+    script.fails = {"q5": [PASSING], "q300": [FOR_GOOD]}
 
     def enough(row: Sequence[str]) -> bool:
         rows.append(list(row))
         return len(row) >= 60
 
     came = script.run(enough=enough)
-    assert list(came.got) == [item.id for item in ITEMS[: len(came.got) + 1] if item.id != "q1"]
+    assert list(came.got) == [item.id for item in ITEMS[: len(came.got)]]
     assert 60 <= len(came.got) < 400
     assert len(script.asked) < 400
-    assert all(row == [item.id.upper() for item in ITEMS if item.id != "q1"][: len(row)] for row in rows)
+    assert all(row == [item.id.upper() for item in ITEMS][: len(row)] for row in rows)
     assert sorted(rows, key=len) == rows
+    assert len(rows[-1]) == len(came.got)
+
+
+def test_behind_one_that_failed_nothing_is_enough(script: Script) -> None:
+    script.fails = {"q1": [FOR_GOOD]}
+    came = script.run(enough=lambda row: len(row) >= 2)
+    assert (len(came.got), set(came.failed)) == (399, {"q1"})
 
 
 def test_what_was_kept_may_be_enough(script: Script) -> None:
-    script.run()
+    script.run(ITEMS[:200])
     script.asked.clear()
-    came = script.run(enough=lambda row: len(row) == 400)
-    assert len(came.got) == 400
+    came = script.run(enough=lambda row: len(row) == 200)
+    assert list(came.got) == [item.id for item in ITEMS[:200]]
     assert not script.asked
 
 
