@@ -26,6 +26,10 @@ SAID: dict[Way, str] = {
 }
 
 
+LONGEST_PERIOD, REPEATS, SHORTEST_TAIL = 100, 3, 60
+"""An answer repeats itself whose last characters, SHORTEST_TAIL at least, are REPEATS times the same of up to LONGEST_PERIOD."""
+
+
 def _ending(item: Answer) -> str:
     return item.finish_reason.strip().lower()
 
@@ -33,6 +37,17 @@ def _ending(item: Answer) -> str:
 def never_came(item: Answer) -> bool:
     """Whether the answer was cut off, or ended inside its reasoning."""
     return item.open_think or _ending(item) in CUT_OFF
+
+
+def repeats_itself(item: Answer) -> bool:
+    """Whether it was cut off while it said the same over and over: no room would have been enough."""
+    if not never_came(item):
+        return False
+    for period in range(1, LONGEST_PERIOD + 1):
+        tail = item.answer[-max(REPEATS * period, SHORTEST_TAIL) :]
+        if len(tail) > period * (REPEATS - 1) and len(tail) >= SHORTEST_TAIL and tail[period:] == tail[:-period]:
+            return True
+    return False
 
 
 def way_of(item: Answer) -> Way | None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from quantgate.judgement.endings import is_odd, never_came, unanswered_in_words
+from quantgate.judgement.endings import is_odd, never_came, repeats_itself, unanswered_in_words
 from quantgate.records import Answer, Answers, DocumentLoss, Measurement, TextLoss, Throughput
 
 RELATIVE = 1e-9
@@ -131,7 +131,7 @@ def void(measured: Answers, name: str = "measurement") -> str | None:
     unread = share(measured.items, lambda item: not item.parsed)
     whose, may, found = f"of the {name}'s answers", f"{MOST_VOID:.0%} may", list[str]()
     if never > MOST_VOID:
-        found.append(f"{never:.0%} {whose} never came, {may}: raise the suite's max_tokens, {_limit(measured)} now")
+        found.append(f"{never:.0%} {whose} never came, {may}: {_remedy(measured)}")
     if failed > MOST_VOID:
         found.append(f"{failed:.0%} {whose} ended neither by themselves nor by length, {may}: look at their finish_reason in the record")
     if unread > MOST_VOID and not (never > MOST_VOID and all(map(never_came, _unread(measured)))):
@@ -143,8 +143,15 @@ def _unread(measured: Answers) -> list[Answer]:
     return [item for item in measured.items if not item.parsed]
 
 
-def _limit(measured: Answers) -> object:
-    return measured.provenance.sampling.get("max_tokens", "unknown")
+def _remedy(measured: Answers) -> str:
+    """More room helps those that would have come to an end."""
+    limit = measured.provenance.sampling.get("max_tokens", "unknown")
+    cut, endless = sum(map(never_came, measured.items)), sum(map(repeats_itself, measured.items))
+    if 2 * endless > cut:
+        return (
+            f"{endless} of these {cut} repeat themselves without end, for which no max_tokens is enough ({limit} now); ask something easier"
+        )
+    return f"raise the suite's max_tokens, {limit} now"
 
 
 def share(items: Sequence[Answer], wanted: Callable[[Answer], bool]) -> float:

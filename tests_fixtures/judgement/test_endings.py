@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from quantgate.judgement.answers import judge_answers
+from quantgate.judgement.endings import repeats_itself
 from quantgate.judgement.length import thinks
+from quantgate.judgement.wellformed import void
 from quantgate.records import Answers, Unanswered
 from tests_fixtures.doubles.examples import answers
 from tests_fixtures.doubles.pairs import changed
@@ -104,3 +106,34 @@ def test_what_never_came_and_what_cannot_be_read_are_said_in_one_verdict() -> No
 @pytest.mark.parametrize(("characters", "thinking"), [(None, False), (0, False), (120, True)])
 def test_reasoning_that_a_server_hands_over_apart_is_thinking_too(characters: int | None, thinking: bool) -> None:
     assert thinks(cut_off(answers(RIGHT), 0, 1, reasoning_characters=characters)) is thinking
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_so"),
+    [
+        ("The answer is:\n\n" * 9, True),
+        ("So: " + "1. " * 40, True),
+        ("2" + "0" * 200, True),
+        ("x" * 59, False),
+        ("abcdefghij" * 5 + "k" * 9, False),
+        ("First, forty and two are added, which makes forty-two, and then the remainder is taken by seven: 42 / 7 is 6, so none", False),
+        ("the same long sentence of more than fifty characters, thrice. " * 3, True),
+        ("the same long sentence of more than fifty characters, twice. " * 2, False),
+        ("", False),
+    ],
+)
+def test_an_answer_that_is_cut_off_in_a_loop_is_known_by_its_end(answer: str, is_so: bool) -> None:
+    (item,) = changed(answers("-"), 1.0, finish_reason="length", answer=answer).items
+    assert repeats_itself(item) == is_so
+    assert not repeats_itself(msgspec.structs.replace(item, finish_reason="stop"))
+
+
+@pytest.mark.parametrize(
+    ("looping", "said"), [(9, "9 of these 12 repeat themselves without end, for which no max_tokens"), (6, "raise the")]
+)
+def test_where_most_loop_no_more_room_is_advised(looping: int, said: str) -> None:
+    measured = cut_off(answers("+" * 100), 0, 12)
+    items = [msgspec.structs.replace(item, answer="and " * 50) if place < looping else item for place, item in enumerate(measured.items)]
+    found = void(msgspec.structs.replace(measured, items=items))
+    assert found is not None
+    assert said in found
