@@ -14,9 +14,10 @@ answer's form changed, its content did not). All four count, so that pass@1 meas
 What a model thought (`<think>…</think>`) is not its answer; take it off before. Nothing is repaired: what does not parse fails as it is.
 """
 
-import ast
 import re
 import textwrap
+
+from quantgate.foreign_code import parsed
 
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 CODE_LINE = re.compile(r"^(?:@|def |async def |class |import |from \w[\w.]* import )", re.MULTILINE)
@@ -70,7 +71,7 @@ def _to_margin(body: str) -> str:
 
 def _parses(code: str) -> bool:
     try:
-        ast.parse(code)
+        parsed(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # ValueError: a NUL byte; the last two: nested too deeply for the parser
         return False
     return True

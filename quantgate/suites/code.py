@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from quantgate.foreign_code import parsed
 from quantgate.suites.kinds import CodeSuite, Task
 from quantgate.suites.public import HUMANEVAL, MBPP, rows
 
@@ -34,7 +35,7 @@ def why_no_task(row: Mapping[str, Any]) -> str | None:
     if (solution := row.get("canonical_solution")) is not None and not isinstance(solution, str):
         return f"has a canonical_solution that is no text: {str(solution)[:40]}"
     try:
-        defined = {node.name for node in ast.parse(row["test"]).body if isinstance(node, ast.FunctionDef)}
+        defined = {node.name for node in parsed(row["test"]).body if isinstance(node, ast.FunctionDef)}
     except (SyntaxError, ValueError) as error:
         return f"has a test that is no Python ({error})"
     return None if "check" in defined else "has a test that defines no check(candidate), which is what is called with the function"
@@ -54,5 +55,5 @@ def _mbpp(row: Mapping[str, Any]) -> Task:
 def _called(row: Mapping[str, Any]) -> str:
     """The function that the checks call, which MBPP names nowhere else: the last of its own solution's that they do."""
     checks = {name for check in row["test_list"] for name in re.findall(r"(\w+)\s*\(", check)}
-    named = [node.name for node in ast.parse(row["code"]).body if isinstance(node, ast.FunctionDef) and node.name in checks]
+    named = [node.name for node in parsed(row["code"]).body if isinstance(node, ast.FunctionDef) and node.name in checks]
     return named[-1] if named else ""
