@@ -34,25 +34,25 @@ def between_texts(measured: TextLoss, baseline: TextLoss) -> str | None:
     )
 
 
-def between_answers(measured: Answers, baseline: Answers) -> str | None:
-    """Why these answers cannot be compared item by item, or None. The measurement's own voids are left to the verdict: a loss that
-    is proven in spite of them is a loss."""
+def between_answers(measured: Answers, baseline: Answers, unanswered: float | None = None) -> str | None:
+    """Why these answers cannot be compared item by item, or None; `unanswered` is the tolerance's. The measurement's own voids are left
+    to the verdict: a loss that is proven in spite of them is a loss."""
     return (
         _incomparable(measured, baseline)
         or not_finite(measured, baseline)
         or early.obstacle(measured, baseline)
         or _unpaired(measured.items, early.asked_of(baseline, measured).items, "item")
         or _graded_otherwise(measured, baseline)
-        or void(baseline, "baseline")
+        or void(baseline, "baseline", unanswered)
     )
 
 
-def between_unpaired_answers(measured: Answers, baseline: Answers) -> str | None:
+def between_unpaired_answers(measured: Answers, baseline: Answers, unanswered: float | None = None) -> str | None:
     """Why two accuracies cannot be compared where the items do not pair, or None."""
     found = _incomparable(measured, baseline, but="suite_fingerprint") or not_finite(measured, baseline)
     if found is None and not (measured.items and baseline.items):
         found = "one side has no items: measure again"
-    found = found or void(baseline, "baseline") or void(measured)
+    found = found or void(baseline, "baseline", unanswered) or void(measured, may=unanswered)
     if found is None and (one := measured.stopped or baseline.stopped) is not None:
         found = f"{early.how_far(one)}, and what was stopped early is compared in pairs only"
     both = (*measured.items, *baseline.items)
@@ -103,13 +103,13 @@ def in_speedup(measured: Throughput) -> str | None:
     return found or _stopped([one.decode_tps for one in measured.rounds], "the measurement") or _stopped(measured.bf16_decode_tps, "BF16")
 
 
-def unfit_to_approve(measured: Measurement) -> str | None:
-    """Why this measurement can be no baseline, whatever it says, or None."""
+def unfit_to_approve(measured: Measurement, unanswered: float | None = None) -> str | None:
+    """Why this measurement can be no baseline, whatever it says, or None; `unanswered` is the tolerance's."""
     found = not_finite(measured) or malformed(measured)
     if isinstance(measured, TextLoss):
         found = found or reads_likeliest(measured, "measurement")
     if isinstance(measured, Answers):
-        found = found or void(measured) or unfit(measured)
+        found = found or void(measured, may=unanswered) or unfit(measured)
         if found is None and measured.stopped is not None:
             found = f"{early.how_far(measured.stopped)}, and a baseline holds all of them: measure it without --stop-early"
     if isinstance(measured, Throughput) and measured.health is not None and measured.health.trouble is not None:

@@ -11,7 +11,7 @@ from quantgate.judgement import admissible, early, endings, failed, sides
 from quantgate.judgement.groups import weigh_groups, weigh_unpaired_groups
 from quantgate.judgement.paired import loss_of
 from quantgate.judgement.rule import ALONE, ALPHA, Bearing, Bears, Evidence, FailWhen, Others, between, decide
-from quantgate.judgement.wellformed import share, void
+from quantgate.judgement.wellformed import let_pass, share, void
 from quantgate.judgement.wording import ANSWERS_UNIT, noise_in_words
 from quantgate.records import Answers, Noise, Verdict
 from quantgate.registry import REFERENCE_PRECISION
@@ -45,6 +45,7 @@ def weigh_answers(
     group_points: float | None = None,
     both_ways: bool = False,
     fail_when: FailWhen = "likely",
+    unanswered: float | None = None,
     discordance: float = DISCORDANCE,
 ) -> Evidence:
     """The loss of accuracy in percentage points, paired by item; of the whole, and of each group (`group_points`).
@@ -55,7 +56,7 @@ def weigh_answers(
     """
     tolerance = between("accuracy_points", accuracy_points, 0, math.inf)
     measured, baseline = failed.without_failed(measured, baseline)
-    obstacle = admissible.between_answers(measured, baseline)
+    obstacle = admissible.between_answers(measured, baseline, unanswered)
     if obstacle is not None:
         return Evidence(measured=measured, unit=ANSWERS_UNIT, tolerance=tolerance, obstacle=obstacle)
     before = {item.id: item.worth for item in baseline.items}
@@ -82,7 +83,7 @@ def weigh_answers(
         bearings=[
             *groups.bearings,
             *found.bearings,
-            *_void(measured),
+            *_void(measured, unanswered),
             *_blind(baseline, tolerance),
             *failed.may_hide(measured, baseline, found.estimate, tolerance),
             *stop,
@@ -94,6 +95,7 @@ def weigh_answers(
             noise_in_words(noise, baseline.checkpoint),
             change_of_format(measured, alike),
             endings.more_never_came(measured, alike),
+            let_pass(measured, unanswered),
             *found.notes,
             endings.unknown(measured, alike),
             groups.proven,
@@ -117,8 +119,8 @@ def _gain(found: Estimate, tolerance: float) -> str | None:
     return f"better by more than the tolerance (p = {found.p_better:.2g}), which quantization does not do: look at the baseline"
 
 
-def _void(measured: Answers) -> list[Bearing]:
-    obstacle = void(measured)
+def _void(measured: Answers, unanswered: float | None) -> list[Bearing]:
+    obstacle = void(measured, may=unanswered)
     return [] if obstacle is None else [Bearing(Bears.VOIDS, obstacle)]
 
 
@@ -144,10 +146,11 @@ def weigh_answers_unpaired(
     group_points: float | None = None,
     both_ways: bool = False,
     fail_when: FailWhen = "likely",
+    unanswered: float | None = None,
 ) -> Evidence:
     """The loss of accuracy where the items do not pair: Newcombe's interval, Fisher's exact p; it needs far more items."""
     tolerance = between("accuracy_points", accuracy_points, 0, math.inf)
-    obstacle = admissible.between_unpaired_answers(measured, baseline)
+    obstacle = admissible.between_unpaired_answers(measured, baseline, unanswered)
     if obstacle is not None:
         return Evidence(measured=measured, unit=ANSWERS_UNIT, tolerance=tolerance, obstacle=obstacle)
     right = [round(sum(item.worth for item in one.items)) for one in (baseline, measured)]  # whole: all of them are 0 or 1

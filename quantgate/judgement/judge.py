@@ -150,6 +150,7 @@ class Judge(msgspec.Struct, frozen=True):
                     group_points=tolerance.group_points,
                     both_ways=question == "drift",
                     fail_when=tolerance.fail_when or "likely",
+                    unanswered=tolerance.unanswered,
                     suites=max(self._asked(device_class, question), len(known.keys() - {self.case.suite}) + 1),
                 )
             )

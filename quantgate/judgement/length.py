@@ -16,7 +16,13 @@ ENOUGH = 15
 
 
 def weigh_length(
-    measured: Answers, baseline: Answers, *, length_ratio: float | None = None, both_ways: bool = False, fail_when: FailWhen = "likely"
+    measured: Answers,
+    baseline: Answers,
+    *,
+    length_ratio: float | None = None,
+    both_ways: bool = False,
+    fail_when: FailWhen = "likely",
+    unanswered: float | None = None,
 ) -> Evidence | None:
     """ln(mean completion tokens / the baseline's), paired by item, against ln(length_ratio); None where there is nothing to judge:
     no ratio is stated and the answers do not think, or items do not pair, which the suite's own verdict says.
@@ -26,7 +32,7 @@ def weigh_length(
     """
     ratio = length_ratio if length_ratio is not None else THINKING if thinks(measured) or thinks(baseline) else None
     measured, baseline = without_failed(measured, baseline)
-    if ratio is None or admissible.between_answers(measured, baseline) is not None:
+    if ratio is None or admissible.between_answers(measured, baseline, unanswered) is not None:
         return None
     tolerance = math.log(between("length_ratio", ratio, 1, math.inf))
     before = {item.id: item.completion_tokens for item in baseline.items}

@@ -21,6 +21,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     group_points: float | None = None
     both_ways: bool = False
     fail_when: FailWhen = "likely"
+    unanswered: float | None = None
     suites: int = 1
 
 
@@ -74,6 +75,7 @@ class Watch:
             group_points=question.group_points,
             both_ways=question.both_ways,
             fail_when=question.fail_when,
+            unanswered=question.unanswered,
         )
         return decide(evidence, Others(question.suites)).verdict
 

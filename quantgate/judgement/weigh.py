@@ -26,11 +26,23 @@ def weigh(measured: Measurement, baseline: Measurement, tolerance: Tolerance, *,
         )
     elif isinstance(measured, Answers) and isinstance(baseline, Answers) and unpaired:
         found = weigh_answers_unpaired(
-            measured, baseline, accuracy_points=stated, group_points=tolerance.group_points, both_ways=own, fail_when=fail_when
+            measured,
+            baseline,
+            accuracy_points=stated,
+            group_points=tolerance.group_points,
+            both_ways=own,
+            fail_when=fail_when,
+            unanswered=tolerance.unanswered,
         )
     elif isinstance(measured, Answers) and isinstance(baseline, Answers):
         found = weigh_answers(
-            measured, baseline, accuracy_points=stated, group_points=tolerance.group_points, both_ways=own, fail_when=fail_when
+            measured,
+            baseline,
+            accuracy_points=stated,
+            group_points=tolerance.group_points,
+            both_ways=own,
+            fail_when=fail_when,
+            unanswered=tolerance.unanswered,
         )
     elif isinstance(measured, Throughput) and isinstance(baseline, Throughput):
         return weigh_decode_tps(measured, baseline, decode_tps_ratio=stated, fail_when=fail_when)
@@ -45,7 +57,9 @@ def weigh_beside(measured: Measurement, baseline: Measurement, tolerance: Tolera
     it is not asked or cannot be. `own` as in `weigh`."""
     fail_when = tolerance.fail_when or "likely"
     if isinstance(measured, Answers) and isinstance(baseline, Answers):
-        return weigh_length(measured, baseline, length_ratio=tolerance.length_ratio, both_ways=own, fail_when=fail_when)
+        return weigh_length(
+            measured, baseline, length_ratio=tolerance.length_ratio, both_ways=own, fail_when=fail_when, unanswered=tolerance.unanswered
+        )
     if isinstance(measured, Throughput) and isinstance(baseline, Throughput) and tolerance.ttft_ratio is not None:
         if measured.provenance.device_class == CPU:
             return None  # as of its speed: two runs of one checkpoint differ by more than any tolerance

@@ -125,18 +125,27 @@ def reads_likeliest(record: TextLoss, name: str) -> str | None:
     )
 
 
-def void(measured: Answers, name: str = "measurement") -> str | None:
-    """Why nothing can be judged by these answers, or None. Every share that is too large is named, with its counts."""
+def void(measured: Answers, name: str = "measurement", may: float | None = None) -> str | None:
+    """Why nothing can be judged by these answers, or None. Every share that is too large is named, with its counts; `may` is what they
+    may be, MOST_VOID where that is None."""
+    most = MOST_VOID if may is None else may
     never, failed = share(measured.items, never_came), share(measured.items, is_odd)
     unread = share(measured.items, lambda item: not item.parsed)
-    whose, may, found = f"of the {name}'s answers", f"{MOST_VOID:.0%} may", list[str]()
-    if never > MOST_VOID:
-        found.append(f"{never:.0%} {whose} never came, {may}: {_remedy(measured)}")
-    if failed > MOST_VOID:
-        found.append(f"{failed:.0%} {whose} ended neither by themselves nor by length, {may}: look at their finish_reason in the record")
-    if unread > MOST_VOID and not (never > MOST_VOID and all(map(never_came, _unread(measured)))):
-        found.append(f"{unread:.0%} {whose} hold no answer that can be read, {may}: look at them in the record, then at the prompt")
+    whose, limit, found = f"of the {name}'s answers", f"{most:.0%} may", list[str]()
+    if never > most:
+        found.append(f"{never:.0%} {whose} never came, {limit}: {_remedy(measured)}")
+    if failed > most:
+        found.append(f"{failed:.0%} {whose} ended neither by themselves nor by length, {limit}: look at their finish_reason in the record")
+    if unread > most and not (never > most and all(map(never_came, _unread(measured)))):
+        found.append(f"{unread:.0%} {whose} hold no answer that can be read, {limit}: look at them in the record, then at the prompt")
     return "; ".join([*found, unanswered_in_words(measured.items)]) if found else None
+
+
+def let_pass(measured: Answers, may: float | None) -> str | None:
+    """A note where more answers are none than may be where nobody states otherwise; None where they are not, or void anyway."""
+    if may is None or void(measured) is None or void(measured, may=may) is not None:
+        return None
+    return f"unanswered = {may:g} lets pass, {unanswered_in_words(measured.items)}"
 
 
 def _unread(measured: Answers) -> list[Answer]:
@@ -148,9 +157,7 @@ def _remedy(measured: Answers) -> str:
     limit = measured.provenance.sampling.get("max_tokens", "unknown")
     cut, endless = sum(map(never_came, measured.items)), sum(map(repeats_itself, measured.items))
     if 2 * endless > cut:
-        return (
-            f"{endless} of these {cut} repeat themselves without end, for which no max_tokens is enough ({limit} now); ask something easier"
-        )
+        return f"{endless} of these {cut} repeat themselves without end, for which no max_tokens is enough ({limit} now); ask something easier, or state `unanswered`"
     return f"raise the suite's max_tokens, {limit} now"
 
 

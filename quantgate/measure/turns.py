@@ -113,7 +113,8 @@ async def in_turns(
     again: dict[str, str] = {}
     turns = asyncio.Semaphore(CONCURRENCY)
     row: _Prefix[Got] = _Prefix(items, enough)
-    progress = Progress(journal.name, journal.say, len(items), len(items) - len(missing))
+    whose = journal.name if round_name == "first" else f"{journal.name} {round_name}"
+    progress = Progress(whose, journal.say, len(items), len(items) - len(missing))
 
     async def in_turn(item: Asked) -> None:
         async with turns:

@@ -55,6 +55,7 @@ LIMITS = {
     "perplexity_ratio": (1.0, 2.0),
     "accuracy_points": (0.0, 100.0),
     "group_points": (0.0, 100.0),
+    "unanswered": (0.0, 1.0),
     "length_ratio": (1.0, 10.0),
     "ttft_ratio": (1.0, 10.0),
     "kl_nats": (0.0, math.inf),

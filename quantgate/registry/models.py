@@ -15,8 +15,10 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True):
     """The largest loss that the family's owner accepts. None: not stated here.
 
     `group_points`: of one group of a suite's items, three times `accuracy_points` where it is not stated. `length_ratio`: of
-    completion tokens, 1.10 for answers that think, else not gated. `kl_nats`, `ttft_ratio` gate only where they are stated.
-    `fail_when`: "likely" (there is a loss, and the best guess reaches the tolerance) or "proven" (the loss exceeds the tolerance).
+    completion tokens, 1.10 for answers that think, else not gated. `unanswered`: the share of a suite's answers that may never come (cut
+    off, or inside their reasoning), and that may hold none, 0.05 where it is not stated. `kl_nats`, `ttft_ratio` gate only where they
+    are stated. `fail_when`: "likely" (there is a loss, and the best guess reaches the tolerance) or "proven" (the loss exceeds the
+    tolerance).
     """
 
     accuracy_points: float | None = None
@@ -26,6 +28,7 @@ class Tolerance(msgspec.Struct, frozen=True, kw_only=True):
     group_points: float | None = None
     length_ratio: float | None = None
     ttft_ratio: float | None = None
+    unanswered: float | None = None
     fail_when: Literal["likely", "proven"] | None = None
     speedup_over_bf16: dict[str, float] = {}
 

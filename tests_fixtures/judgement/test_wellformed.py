@@ -4,9 +4,12 @@ import msgspec
 import pytest
 
 from quantgate.judgement.admissible import unfit_to_approve
-from quantgate.judgement.rule import Others
+from quantgate.judgement.rule import Others, decide
 from quantgate.judgement.text import judge_text
+from quantgate.judgement.weigh import weigh
 from quantgate.judgement.wellformed import malformed
+from quantgate.records import Answers, Verdict
+from quantgate.registry import Tolerance
 from tests_fixtures.doubles.examples import MIXED, answers
 from tests_fixtures.doubles.pairs import changed, outcome_of, pair_of_texts
 
@@ -32,6 +35,22 @@ def test_answers_cut_off_by_length_are_no_measurement() -> None:
     assert outcome_of(sound, cut) == ("error", said.replace("measurement", "baseline"))
     assert unfit_to_approve(cut) == said
     assert unfit_to_approve(sound) is None
+
+
+def test_a_tolerance_may_let_more_of_them_be_none_and_the_line_counts_them() -> None:
+    sound = answers(MIXED)
+    both = [changed(sound, 0.3, finish_reason="length"), changed(sound, 0.3, finish_reason="length")]
+    assert judge(*both, unanswered=0.29).verdict == "error"
+    let = judge(*both, unanswered=0.31)
+    assert let.verdict == "pass"
+    assert "unanswered = 0.31 lets pass, of 200: 60 cut off by length (q0 first)" in let.reason
+    assert unfit_to_approve(both[0], 0.31) is None
+    assert str(unfit_to_approve(both[0], 0.29)).startswith("30% of the measurement's answers never came, 29% may: ")
+    assert "lets pass" not in judge(sound, sound, unanswered=0.31).reason
+
+
+def judge(measured: Answers, baseline: Answers, unanswered: float) -> Verdict:
+    return decide(weigh(measured, baseline, Tolerance(accuracy_points=8.0, unanswered=unanswered)))
 
 
 def test_answers_that_cannot_be_read_are_no_measurement() -> None:
