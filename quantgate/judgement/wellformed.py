@@ -157,7 +157,8 @@ def _remedy(measured: Answers) -> str:
     limit = measured.provenance.sampling.get("max_tokens", "unknown")
     cut, endless = sum(map(never_came, measured.items)), sum(map(repeats_itself, measured.items))
     if 2 * endless > cut:
-        return f"{endless} of these {cut} repeat themselves without end, for which no max_tokens is enough ({limit} now); ask something easier, or state `unanswered`"
+        loops = f"{endless} of these {cut} repeat themselves without end, for which no max_tokens is enough ({limit} now)"
+        return f"{loops}; ask something easier, or state `unanswered`"
     return f"raise the suite's max_tokens, {limit} now"
 
 
