@@ -40,8 +40,8 @@ def test_answers_cut_off_by_length_are_no_measurement() -> None:
 def test_a_tolerance_may_let_more_of_them_be_none_and_the_line_counts_them() -> None:
     sound = answers(MIXED)
     both = [changed(sound, 0.3, finish_reason="length"), changed(sound, 0.3, finish_reason="length")]
-    assert judge(*both, unanswered=0.29).verdict == "error"
-    let = judge(*both, unanswered=0.31)
+    assert judge(both[0], both[1], unanswered=0.29).verdict == "error"
+    let = judge(both[0], both[1], unanswered=0.31)
     assert let.verdict == "pass"
     assert "unanswered = 0.31 lets pass, of 200: 60 cut off by length (q0 first)" in let.reason
     assert unfit_to_approve(both[0], 0.31) is None
