@@ -4,6 +4,7 @@ from quantgate.suites.declared import Catalogue, catalogue
 from quantgate.suites.encoding import Encoded, encode
 from quantgate.suites.kinds import CodeSuite, Cut, Document, LoadSuite, Question, QuestionSuite, Scorer, Suite, Task, TextSuite
 from quantgate.suites.known import REFERENCE, SUITES, decode_16x64, reference_questions, reference_text
+from quantgate.suites.room import why_no_room
 
 __all__ = [
     "REFERENCE",
@@ -25,4 +26,5 @@ __all__ = [
     "encode",
     "reference_questions",
     "reference_text",
+    "why_no_room",
 ]
