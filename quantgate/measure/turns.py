@@ -139,13 +139,12 @@ async def in_turns(
             async with asyncio.TaskGroup() as group:
                 for item in missing:
                     group.create_task(in_turn(item))
-        except* _TooManyFailed as failures:
-            server.confirm_alive()
-            raise MeasurementError(_too_many(server.model, failed, len(items), most_failed)) from failures
-        except* MeasurementError as failures:
-            raise failures.exceptions[0] from None
-        except* _Enough:
-            pass
+        except* (_TooManyFailed, MeasurementError, _Enough) as ends:  # of several at once one is said
+            if found := next((end for end in ends.exceptions if isinstance(end, MeasurementError)), None):
+                raise found from None
+            if any(isinstance(end, _TooManyFailed) for end in ends.exceptions):
+                server.confirm_alive()
+                raise MeasurementError(_too_many(server.model, failed, len(items), most_failed)) from ends
     if again:
         journal.tell("warning", f"{journal.name}: {len(again)} requests were sent again ({_without_key(server, _named(again))})")
     return Came({item.id: got[item.id] for item in row.items if item.id in got}, {} if row.has_ended else failed)

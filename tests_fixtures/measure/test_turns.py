@@ -124,6 +124,12 @@ def test_a_finding_of_the_measurement_itself_ends_it(script: Script) -> None:
         script.run()
 
 
+def test_of_two_ends_at_once_one_is_said(script: Script) -> None:
+    script.fails = {"q0": [FOR_GOOD], "q1": [MeasurementError("position 7 is nan")]}
+    with pytest.raises(MeasurementError, match=r"^position 7 is nan$"):
+        script.run(most_failed=0)
+
+
 def test_a_key_is_not_shown(script: Script) -> None:
     script.server.api_key = "s3cret"
     script.fails = {"q3": [FailedRequestError("s3cret is no key")], "q4": [FailedRequestError("s3cret, later", passing=True)]}
