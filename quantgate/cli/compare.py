@@ -1,4 +1,4 @@
-"""`quantgate compare BASELINE CANDIDATE`: for people who already have results."""
+"""`quantgate compare BASELINE CANDIDATE`: for people who already have results, in our records or in another harness's files."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from quantgate.cli.codes import COULD_NOT, FAILED, GOOD
+from quantgate.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from quantgate.records import Verdict
+    from quantgate.registry import Registry, Tolerance
 
 
 def add_compare(commands: Any) -> None:
@@ -18,7 +20,7 @@ def add_compare(commands: Any) -> None:
         "compare",
         help="judge one measurement against another, or two folders of them suite by suite",
         description="Judge records (a file, or a checkpoint's folder of them) against a baseline; tolerances from "
-        "models.toml by the candidate's precision, else as stated here.",
+        "models.toml by the candidate's precision, else as stated here. Results of other harnesses (docs/adopt.md) are taken as they lie.",
     )
     parser.add_argument("baseline", type=Path, metavar="BASELINE")
     parser.add_argument("candidate", type=Path, metavar="CANDIDATE")
@@ -33,13 +35,17 @@ def add_compare(commands: Any) -> None:
         help="whether an inconclusive verdict is exit code 1 (warn: no)",
     )
     parser.add_argument("--unpaired", action="store_true", help="other items on either side: compare accuracies alone")
+    others = parser.add_argument_group("results of other harnesses", "of names with commas between them, the first that is there counts")
+    others.add_argument("--filter", default="", metavar="NAME", help="lm-eval's filter that counts (strict-match, flexible-extract)")
+    others.add_argument("--metric", default="", metavar="NAME", help="the metric, or Inspect's scorer, that counts")
+    others.add_argument("--suite", default="", metavar="NAME", help="all tasks of a folder are one suite of this name, each a group")
+    others.add_argument("--common", action="store_true", help="compare the items that both sides have; the line counts those left out")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.set_defaults(run=_compare)
 
 
 def _compare(options: argparse.Namespace) -> int:
     from quantgate import registry
-    from quantgate.judgement import compare
 
     beside = Path("models.toml")
     models = options.models or (beside if beside.is_file() else None)
@@ -47,7 +53,7 @@ def _compare(options: argparse.Namespace) -> int:
     stated = registry.Tolerance(
         accuracy_points=options.accuracy_points, perplexity_ratio=options.perplexity_ratio, decode_tps_ratio=options.decode_tps_ratio
     )
-    verdicts = compare(options.baseline, options.candidate, stated, loaded, unpaired=options.unpaired)
+    verdicts = _judged(options, stated, loaded)
     words = {judged.verdict for judged in verdicts}
     worst = next(word for word in ("fail", "error", "inconclusive", "pass") if word in words)
     if options.json:
@@ -57,6 +63,29 @@ def _compare(options: argparse.Namespace) -> int:
     if "fail" in words or ("inconclusive" in words and options.inconclusive == "fail"):
         return FAILED
     return COULD_NOT if "error" in words else GOOD
+
+
+def _judged(options: argparse.Namespace, stated: "Tolerance", loaded: "Registry | None") -> list["Verdict"]:
+    from quantgate.judgement import Compared, compare, judge_pairs
+    from quantgate.measure.adopt import Choice, adopt, is_foreign, pair
+
+    choice = Choice(filter=options.filter, metric=options.metric, suite=options.suite)
+    sides = (options.baseline, options.candidate)
+    foreign = [is_foreign(path, choice) for path in sides]
+    if not any(foreign):
+        return compare(*sides, stated, loaded, unpaired=options.unpaired)
+    if not all(foreign):
+        ours, others = sides if foreign[1] else sides[::-1]
+        raise ConfigurationError(f"{others} is another harness's, and {ours} is not: give two of a kind")
+    before, now = (adopt(path, choice) for path in sides)
+    if len(before) == len(now) == 1:
+        pairs = [pair(*before.values(), *now.values(), common=options.common, paired=not options.unpaired)]
+    else:
+        for path, one, others in ((sides[1], before, now), (sides[0], now, before)):
+            if lacks := ", ".join(sorted(one.keys() - others.keys())):
+                raise ConfigurationError(f"{path} lacks {lacks}, which the other side has; give it, or compare single files")
+        pairs = [pair(before[name], now[name], common=options.common, paired=not options.unpaired) for name in sorted(before)]
+    return judge_pairs([Compared(*one) for one in pairs], stated, loaded, unpaired=options.unpaired)
 
 
 def _print(verdicts: Sequence["Verdict"]) -> None:

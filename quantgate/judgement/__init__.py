@@ -3,7 +3,7 @@
 from quantgate.judgement.admissible import unfit_to_approve
 from quantgate.judgement.answers import DISCORDANCE, blind, judge_answers, judge_answers_unpaired
 from quantgate.judgement.beforehand import has_no_verdict, missing_tolerances
-from quantgate.judgement.comparison import compare, judge_pair, read_record
+from quantgate.judgement.comparison import Compared, compare, judge_pair, judge_pairs, read_record
 from quantgate.judgement.foresight import unable_to_see
 from quantgate.judgement.judge import Case, Judge
 from quantgate.judgement.long_run import (
@@ -25,6 +25,7 @@ __all__ = [
     "ANSWERS_UNIT",
     "DISCORDANCE",
     "Case",
+    "Compared",
     "Judge",
     "Others",
     "Watch",
@@ -42,6 +43,7 @@ __all__ = [
     "judge_answers_unpaired",
     "judge_decode_tps",
     "judge_pair",
+    "judge_pairs",
     "judge_speedup",
     "judge_text",
     "loss",

@@ -1,6 +1,8 @@
 """Records against records, wherever they come from: read, paired by suite, judged with Holm over the suites of each checkpoint."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,6 +15,14 @@ from quantgate.records import VERDICT, Measurement, Throughput, Verdict, read_me
 from quantgate.registry import Registry, Tolerance, refuse_senseless
 
 
+class Compared(NamedTuple):
+    """Two records of one suite; `note`: what their line has to say of where they come from."""
+
+    baseline: Measurement
+    candidate: Measurement
+    note: str | None = None
+
+
 def compare(
     baseline: Path, candidate: Path, stated: Tolerance, registry: Registry | None = None, *, unpaired: bool = False
 ) -> list[Verdict]:
@@ -22,11 +32,20 @@ def compare(
     no such family, the default, which the line says. Each pair is weighed once. Raises ConfigurationError where there is nothing to
     compare or a tolerance is missing or none, MeasurementError where a file is no record.
     """
+    verdicts = judge_pairs([Compared(base, now) for base, now in _pairs(baseline, candidate)], stated, registry, unpaired=unpaired)
+    return verdicts + [error(read_measurement(file), "", f"{baseline} has no record of this suite") for file in _new(baseline, candidate)]
+
+
+def judge_pairs(pairs: Sequence[Compared], stated: Tolerance, registry: Registry | None = None, *, unpaired: bool = False) -> list[Verdict]:
+    """As `compare`, of records at hand. Raises MeasurementError for a record that no run can have produced, ConfigurationError as there."""
     weighed = []
-    for base, now in _pairs(baseline, candidate):
+    for base, now, said in pairs:
+        for record in (base, now):
+            if (wrong := malformed(record)) is not None:
+                raise MeasurementError(f"{record.checkpoint}'s {record.suite} was not written by a measurement: {wrong}")
         limits, note = _limits(stated, registry, base, now)
         beside = None if unpaired else weigh_beside(now, base, limits, own=_is_own(base, now))
-        weighed.append((_weigh(base, now, limits, note, unpaired=unpaired), beside))
+        weighed.append((_weigh(base, now, limits, [said, note], unpaired=unpaired), beside))
     verdicts = []
     for place, (evidence, beside) in enumerate(weighed):
         found = [one for other, (one, _) in enumerate(weighed) if other != place and _whose(one) == _whose(evidence) and not one.is_idle]
@@ -34,7 +53,7 @@ def compare(
         verdicts.append(decide(evidence, Others(suites, [one.estimate.p_value for one in found if one.estimate is not None])))
         if beside is not None:
             verdicts.append(decide(beside, Others(suites)))
-    return verdicts + [error(read_measurement(file), "", f"{baseline} has no record of this suite") for file in _new(baseline, candidate)]
+    return verdicts
 
 
 def _is_own(base: Measurement, now: Measurement) -> bool:
@@ -52,10 +71,10 @@ def _limits(stated: Tolerance, registry: Registry | None, base: Measurement, now
     return limits, note
 
 
-def _weigh(base: Measurement, now: Measurement, limits: Tolerance, note: str | None, *, unpaired: bool) -> Evidence:
+def _weigh(base: Measurement, now: Measurement, limits: Tolerance, said: Sequence[str | None], *, unpaired: bool) -> Evidence:
     found = weigh(now, base, limits, own=_is_own(base, now), unpaired=unpaired)
     same = "both sides are one and the same record" if now == base else None
-    found = msgspec.structs.replace(found, notes=[note, same, *found.notes])
+    found = msgspec.structs.replace(found, notes=[*said, same, *found.notes])
     if isinstance(now, Throughput) and now.provenance.device_class == "cpu" and found.estimate is not None:
         unjudged = "on a CPU absolute speed is not judged: two runs of one checkpoint differ by more than its tolerance"
         return msgspec.structs.replace(found, bearings=[Bearing(Bears.DECIDES_NOTHING, unjudged)])
@@ -73,7 +92,7 @@ def _new(baseline: Path, candidate: Path) -> list[Path]:
 def judge_pair(base: Measurement, now: Measurement, stated: Tolerance, *, unpaired: bool = False) -> Verdict:
     """The verdict on `now` against `base`, alone; what `stated` leaves open is the default."""
     limits, note = _limits(stated, None, base, now)
-    return decide(_weigh(base, now, limits, note, unpaired=unpaired))
+    return decide(_weigh(base, now, limits, [note], unpaired=unpaired))
 
 
 def _pairs(baseline: Path, candidate: Path) -> list[tuple[Measurement, Measurement]]:

@@ -69,6 +69,8 @@ def _without_core(name: str | int | None) -> str:
 def _order(measured: Measurement, baseline: Measurement) -> str:
     if baseline.precision == REFERENCE_PRECISION:
         return ""
+    if baseline.precision in UNKNOWN:
+        return "the baseline's precision is unknown: whether it is BF16's is for you to know"
     if measured.precision == REFERENCE_PRECISION:
         return f"the baseline is {baseline.precision} and the candidate {REFERENCE_PRECISION}: are they in each other's place?"
     return f"the baseline is {baseline.checkpoint}, of precision {baseline.precision}: this is no comparison with BF16"

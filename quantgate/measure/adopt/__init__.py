@@ -1,0 +1,10 @@
+"""Results that people already have: other harnesses' files, item by item, as measurements that may be judged.
+
+`readers.py` has the table of harnesses, a module each; every one fills a `Run` (`run.py`), and `pairing.py` makes two of them two records.
+"""
+
+from quantgate.measure.adopt.pairing import Pair, pair
+from quantgate.measure.adopt.readers import adopt, is_foreign
+from quantgate.measure.adopt.run import Choice, Run
+
+__all__ = ["Choice", "Pair", "Run", "adopt", "is_foreign", "pair"]

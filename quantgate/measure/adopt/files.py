@@ -1,0 +1,88 @@
+"""Other people's files: their lines, their first bytes, and one sentence where one cannot be read."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple, TypeVar, cast
+
+import msgspec
+
+from quantgate.errors import MeasurementError
+
+T = TypeVar("T")
+START_BYTES = 1 << 16
+MARK = b"\xef\xbb\xbf"
+
+
+class Head(NamedTuple):
+    """How a file begins, unpacked. `first`: its first line as an object, {} where that is none; `start`: its first 64 KiB."""
+
+    path: Path
+    start: bytes
+    first: dict[str, Any]
+
+
+def head(path: Path) -> Head:
+    """Raises MeasurementError for a .gz that is none."""
+    with opened(path) as file:
+        try:
+            start = file.read(START_BYTES).removeprefix(MARK)
+        except (OSError, EOFError, zlib.error) as error:
+            raise MeasurementError(f"{path} cannot be unpacked: {error}") from None
+    line = start.lstrip().partition(b"\n")[0]
+    try:
+        found = msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        found = None
+        if len(line) == START_BYTES or not start.endswith(line):
+            found = _longer_line(path, line)
+    return Head(path, start, found if isinstance(found, dict) else {})
+
+
+def _longer_line(path: Path, line: bytes) -> Any:
+    """The first line of a file of lines, where it is longer than what was looked at."""
+    if not line.startswith(b'{"') or path.suffix == ".json":
+        return None
+    with opened(path) as file:
+        try:
+            return msgspec.json.decode(file.readline().removeprefix(MARK))
+        except (msgspec.DecodeError, RecursionError, OSError, EOFError, zlib.error):
+            return None
+
+
+def opened(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Each line that is not empty with its number from 1. Raises MeasurementError where a .gz ends before its end."""
+    with opened(path) as file:
+        number = 0
+        try:
+            for number, line in enumerate(file, 1):
+                plain = line.removeprefix(MARK) if number == 1 else line
+                if not plain.isspace():
+                    yield number, plain
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise MeasurementError(f"{path}, behind line {number}: it cannot be unpacked further ({error}); fetch it again") from None
+
+
+def decode(decoder: msgspec.json.Decoder[T], content: bytes, where: str, what: str) -> T:
+    """Raises MeasurementError: `where` is no `what`, and why."""
+    try:
+        return decoder.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise MeasurementError(f"{where} is no {what}: {error}") from None
+
+
+def whole(path: Path, wanted: type[T], what: str) -> T:
+    """A file that is one JSON document. Raises MeasurementError where it is not."""
+    with opened(path) as file:
+        return decode(msgspec.json.Decoder(wanted), file.read().removeprefix(MARK), str(path), what)
+
+
+def canonical(value: Any) -> str:
+    """The same text for the same content, whatever the order of its keys."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

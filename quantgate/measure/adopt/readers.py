@@ -1,0 +1,74 @@
+"""Which harness wrote a file: the one table of readers, asked by what the file says and not by its name."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from quantgate.errors import ConfigurationError, MeasurementError
+from quantgate.measure.adopt import lm_eval
+from quantgate.measure.adopt.files import Head, head
+from quantgate.measure.adopt.run import Choice, Run
+
+ENDINGS = (".json", ".jsonl", ".gz")
+OURS = b'"kind"'
+
+
+class Reader(NamedTuple):
+    """`sniff`: whether a file that begins so is one of its files of items; `read`: a run for each suite in them."""
+
+    name: str
+    sniff: Callable[[Head], bool]
+    read: Callable[[Sequence[Path], Choice], list[Run]]
+
+
+READERS = (Reader(lm_eval.NAME, lm_eval.sniff, lm_eval.read),)
+
+
+def is_foreign(path: Path, choice: Choice) -> bool:
+    """Whether another harness wrote this file, or what lies in this folder; a folder with a record of ours is ours."""
+    if choice.columns:
+        return True
+    if not path.exists():
+        return False
+    heads = [head(one) for one in _files(path)]
+    if any(_is_ours(one) for one in heads):
+        return False
+    return any(lm_eval.is_aggregated(one) or _reader_of(one) for one in heads)
+
+
+def adopt(path: Path, choice: Choice) -> dict[str, Run]:
+    """Suite → run, of one harness's file or folder. Raises ConfigurationError where there is none, MeasurementError where a file is
+    broken or lacks what was chosen."""
+    if not path.exists():
+        raise ConfigurationError(f"{path} does not exist; give two files or folders of results")
+    by_reader: dict[str, list[Path]] = {}
+    readers = {one.name: one for one in READERS}
+    aggregated = None
+    for file in _files(path):
+        found = head(file)
+        if (reader := _reader_of(found)) is not None:
+            by_reader.setdefault(reader.name, []).append(file)
+        elif lm_eval.is_aggregated(found):
+            aggregated = file
+    if not by_reader and aggregated is not None:
+        raise MeasurementError(f"{aggregated}: these are lm-eval's aggregated results without samples: run with --log_samples")
+    if not by_reader:
+        raise MeasurementError(f"{path} holds nothing that a reader knows ({', '.join(readers)}, or records of ours)")
+    if len(by_reader) > 1:
+        shown = ", ".join(f"{name}: {files[0].name}" for name, files in by_reader.items())
+        raise MeasurementError(f"{path} holds the files of several harnesses ({shown}): name one file, or a folder of one of them")
+    ((name, files),) = by_reader.items()
+    found_runs = readers[name].read(files, choice)
+    return {run.suite: run for run in found_runs}
+
+
+def _reader_of(found: Head) -> Reader | None:
+    return next((one for one in READERS if one.sniff(found)), None)
+
+
+def _is_ours(found: Head) -> bool:
+    return OURS in found.start[:200] and b'"family"' in found.start
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file() and one.suffix in ENDINGS)

@@ -1,0 +1,173 @@
+"""What every reader fills: one run of one model on one suite, item by item, with what each item asked.
+
+Nothing is made up: what a file does not tell is "unknown", an ending that it does not tell is "", tokens that nobody counted are 0. Items
+that are errors of the harness are `failed`, and no zeros.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from quantgate.errors import MeasurementError
+from quantgate.measure.thinking import CLOSE, OPEN
+from quantgate.records import Answer, Answers, Provenance
+
+UNKNOWN = "unknown"
+TAIL = 300
+"""Characters of an answer that are kept, its last: what tells whether it repeats itself. With 100,000 answers, all of it is too much."""
+SHOWN = 160
+Settings: TypeAlias = dict[str, float | int | bool | str]
+
+
+class Choice(NamedTuple):
+    """What the caller chooses where a file holds several: names, the first that is there; `columns`: field → column of a plain file."""
+
+    filter: str = ""
+    metric: str = ""
+    model: str = ""
+    suite: str = ""
+    columns: tuple[tuple[str, str], ...] = ()
+
+
+class Asked(NamedTuple):
+    """What an item asked: `what` a hash of its content and `how` one of the prompt as it was sent, "" where the file tells none; `shown`:
+    how the content begins; `line` of the file, or its place in a list."""
+
+    what: str
+    how: str
+    shown: str
+    line: int
+
+
+class Run:
+    """`suite`, `model`: "" where no file tells. `figure`: which filter and metric count, in words. `sent` with the requests, `setup` of
+    the task, `told` (fields of a Provenance): what the harness wrote down of itself; {} where it did not."""
+
+    def __init__(self, path: Path, harness: str, *, suite: str = "", model: str = "", figure: str = "") -> None:
+        self.path, self.harness, self.suite, self.model, self.figure = path, harness, suite, model, figure
+        self.items: list[Answer] = []
+        self.asked: dict[str, Asked] = {}
+        self.failed: dict[str, str] = {}
+        self.sent: Settings = {}
+        self.setup: Settings = {}
+        self.told: dict[str, Any] = {}
+        self._untagged: list[int] = []
+        self._closes = 0
+
+    def add(
+        self,
+        name: str,
+        worth: float,
+        asked: Asked,
+        *,
+        text: str = "",
+        extracted: str = "",
+        parsed: bool = True,
+        strict: bool | None = None,
+        flexible: bool | None = None,
+        group: str = "",
+        cluster: str | None = None,
+        ending: str = "",
+        tokens: int = 0,
+    ) -> None:
+        """One item of `worth` (0 to 1, `worth_of`). `strict`, `flexible`: None where the harness has one form only."""
+        self._once(name, asked)
+        right = worth == 1
+        opens, closes = text.rfind(OPEN), text.rfind(CLOSE)
+        if opens < 0 and closes < 0:
+            if text:
+                self._untagged.append(len(self.items))
+        elif closes >= 0 and not 0 <= text.find(OPEN) < closes:
+            self._closes += 1
+        self.items.append(
+            Answer(
+                id=name,
+                group=group,
+                correct=right,
+                answer=text[-TAIL:],
+                extracted=extracted[:SHOWN],
+                strict=right if strict is None else strict,
+                flexible=right if flexible is None else flexible,
+                parsed=parsed,
+                open_think=opens > closes,
+                finish_reason=ending,
+                completion_tokens=tokens,
+                score=worth if 0 < worth < 1 else None,
+                cluster=cluster,
+                reasoning_characters=None if closes < 0 else closes - max(text.find(OPEN) + len(OPEN), 0) if OPEN in text else closes,
+            )
+        )
+
+    def fail(self, name: str, why: str, asked: Asked) -> None:
+        """An item that is an error of the harness, and no answer."""
+        self._once(name, asked)
+        self.failed[name] = why
+
+    def _once(self, name: str, asked: Asked) -> None:
+        if (first := self.asked.get(name)) is not None:
+            raise MeasurementError(f"{self.path}, line {asked.line}: item {name!r} stands there again, first in line {first.line}")
+        self.asked[name] = asked
+
+    def whole(self) -> "Run":
+        """With the endings that only all answers together show: where most close a reasoning that they did not open, the prompt opened
+        it, and an answer without a tag never came out of it. Raises MeasurementError where there is no item."""
+        if not self.items:
+            errors = f": all {len(self.failed)} are errors" if self.failed else ""
+            raise MeasurementError(f"{self.path} holds no item that was answered{errors}")
+        if 2 * self._closes > len(self.items):
+            for place in self._untagged:
+                self.items[place] = msgspec.structs.replace(self.items[place], open_think=True)
+        self._untagged, self._closes = [], 0
+        return self
+
+    @property
+    def is_graded(self) -> bool:
+        return any(item.score is not None for item in self.items)
+
+    def record(self, suite: str, checkpoint: str, suite_fingerprint: str) -> Answers:
+        """As a measurement, of which nothing is known but what the files told."""
+        groups: dict[str, list[float]] = {}
+        for item in self.items:
+            groups.setdefault(item.group, []).append(item.worth)
+        unknown = dict.fromkeys(("vllm", "torch", "transformers", "device_name", "device_class", "started"), UNKNOWN)
+        prints = dict.fromkeys((f"{one}_fingerprint" for one in ("checkpoint", "tokenizer", "chat_template")), UNKNOWN)
+        empty: dict[str, Any] = {"driver": None, "mig_profile": None, "gpu_uuid": [], "kernels": [], "tensor_parallel": 0, "seed": 0}
+        fields = {**unknown, **prints, **empty, "seconds": 0.0, **self.told}
+        return Answers(
+            family=self.harness,
+            checkpoint=checkpoint,
+            precision=UNKNOWN,
+            suite=suite,
+            provenance=Provenance(**fields, sampling={**self.setup, **self.sent}, suite_fingerprint=suite_fingerprint),
+            items=self.items,
+            accuracy=sum(item.worth for item in self.items) / len(self.items),
+            by_group={group: sum(worths) / len(worths) for group, worths in sorted(groups.items())},
+            failed=self.failed,
+        )
+
+
+def worth_of(value: Any, metric: str, where: str) -> float:
+    """A metric's value as worth: true and false, or a number from 0 to 1. Raises MeasurementError, naming the metric, for anything else."""
+    if isinstance(value, list | dict):
+        shown = str(value)[:SHOWN]
+        raise MeasurementError(f"{where}: the metric {metric} is no number but {shown}, to be put together over all items: choose another")
+    if not isinstance(value, bool | int | float) or not math.isfinite(value):
+        raise MeasurementError(f"{where}: the metric {metric} is {value!r}, and no number: choose another, or leave the item out")
+    if not 0 <= value <= 1:
+        raise MeasurementError(f"{where}: the metric {metric} is {value!r}; what is compared lies between 0 and 1: choose another")
+    return float(value)
+
+
+def chosen_of(names: Sequence[str], wanted: str, noun: str, where: str) -> str:
+    """The only one, or the first of those wanted (with commas between them) that is there. Raises MeasurementError that lists what there
+    is."""
+    asked = [part.strip() for part in wanted.split(",") if part.strip()]
+    found = [one for one in asked if one in names] if asked else list(names)
+    if not found:
+        raise MeasurementError(f"{where} has no {noun} {' or '.join(asked) or 'at all'}; there is {', '.join(names) or 'none'}")
+    if not asked and len(found) > 1:
+        raise MeasurementError(f"{where} has several {noun}s ({', '.join(names)}): choose one with --{noun}")
+    return found[0]
