@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from quantgate.errors import ConfigurationError
 if TYPE_CHECKING:
     from quantgate.records import Verdict
     from quantgate.registry import Registry, Tolerance
+
+T = TypeVar("T")
 
 
 def add_compare(commands: Any) -> None:
@@ -38,6 +40,14 @@ def add_compare(commands: Any) -> None:
     others = parser.add_argument_group("results of other harnesses", "of names with commas between them, the first that is there counts")
     others.add_argument("--filter", default="", metavar="NAME", help="lm-eval's filter that counts (strict-match, flexible-extract)")
     others.add_argument("--metric", default="", metavar="NAME", help="the metric, or Inspect's scorer, that counts")
+    others.add_argument("--model", action="append", default=[], metavar="NAME", help="the model that counts; twice: one a side")
+    others.add_argument(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN,…",
+        help="what is what in JSON lines or CSV (id, question, correct, score, answer, group, cluster, …); twice: one a side",
+    )
     others.add_argument("--suite", default="", metavar="NAME", help="all tasks of a folder are one suite of this name, each a group")
     others.add_argument("--common", action="store_true", help="compare the items that both sides have; the line counts those left out")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
@@ -65,19 +75,30 @@ def _compare(options: argparse.Namespace) -> int:
     return COULD_NOT if "error" in words else GOOD
 
 
+def _a_side(given: list[T], option: str) -> list[T] | list[None]:
+    """What is given once counts for both sides."""
+    if len(given) > 2:
+        raise ConfigurationError(f"{option} stands there {len(given)} times; give it once for both sides, or twice, the baseline's first")
+    return [given[0], given[-1]] if given else [None, None]
+
+
 def _judged(options: argparse.Namespace, stated: "Tolerance", loaded: "Registry | None") -> list["Verdict"]:
     from quantgate.judgement import Compared, compare, judge_pairs
-    from quantgate.measure.adopt import Choice, adopt, is_foreign, pair
+    from quantgate.measure.adopt import Choice, adopt, columns_of, is_foreign, pair
 
-    choice = Choice(filter=options.filter, metric=options.metric, suite=options.suite)
     sides = (options.baseline, options.candidate)
-    foreign = [is_foreign(path, choice) for path in sides]
+    columns, models = _a_side([columns_of(one) for one in options.columns], "--columns"), _a_side(options.model, "--model")
+    choices = [
+        Choice(filter=options.filter, metric=options.metric, suite=options.suite, model=model or "", columns=column or ())
+        for column, model in zip(columns, models, strict=True)
+    ]
+    foreign = [is_foreign(path, choice) for path, choice in zip(sides, choices, strict=True)]
     if not any(foreign):
         return compare(*sides, stated, loaded, unpaired=options.unpaired)
     if not all(foreign):
         ours, others = sides if foreign[1] else sides[::-1]
         raise ConfigurationError(f"{others} is another harness's, and {ours} is not: give two of a kind")
-    before, now = (adopt(path, choice) for path in sides)
+    before, now = (adopt(path, choice) for path, choice in zip(sides, choices, strict=True))
     if len(before) == len(now) == 1:
         pairs = [pair(*before.values(), *now.values(), common=options.common, paired=not options.unpaired)]
     else:

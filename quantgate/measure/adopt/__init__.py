@@ -4,7 +4,8 @@
 """
 
 from quantgate.measure.adopt.pairing import Pair, pair
+from quantgate.measure.adopt.plain import columns_of
 from quantgate.measure.adopt.readers import adopt, is_foreign
 from quantgate.measure.adopt.run import Choice, Run
 
-__all__ = ["Choice", "Pair", "Run", "adopt", "is_foreign", "pair"]
+__all__ = ["Choice", "Pair", "Run", "adopt", "columns_of", "is_foreign", "pair"]

@@ -4,6 +4,7 @@ The same id with another question is an error, with both shown. An item that one
 both have; then the note counts what was left out.
 """
 
+from collections import Counter
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +35,7 @@ def pair(baseline: Run, candidate: Run, *, common: bool = False, paired: bool = 
             _same_content(name, baseline, candidate)
         for one in (baseline, candidate):
             _keep(one, set(shared))
+        _without_lone_clusters(baseline, candidate)
     notes += [_told_once(baseline, candidate), _no_content(baseline, candidate)]
     if baseline.is_graded != candidate.is_graded:
         for one in (baseline, candidate):
@@ -50,7 +52,10 @@ def pair(baseline: Run, candidate: Run, *, common: bool = False, paired: bool = 
 def _names(baseline: Run, candidate: Run) -> list[str]:
     """The models'; where these are not told, or the same on both sides, what the paths differ by."""
     parts = [one.path.with_name(one.path.name.partition(".")[0]).parts[::-1] for one in (baseline, candidate)]
-    apart = next((list(pair) for pair in zip(*parts, strict=False) if pair[0] != pair[1]), [str(baseline.path), str(candidate.path)])
+    apart = next((list(pair) for pair in zip(*parts, strict=False) if pair[0] != pair[1]), None)
+    if apart is None:  # one file that holds both
+        stem, is_one = parts[0][0], baseline.items == candidate.items
+        apart = [stem, stem] if is_one else [f"{stem} (baseline)", f"{stem} (candidate)"]
     told = [one.model for one in (baseline, candidate)]
     if told[0] == told[1]:
         return [f"{model} in {part}" if model else part for model, part in zip(told, apart, strict=True)]
@@ -102,6 +107,15 @@ def _keep(one: Run, names: set[str]) -> None:
         one.items = [item for item in one.items if item.id in names]
         one.failed = {name: why for name, why in one.failed.items() if name in names}
         one.asked = {name: asked for name, asked in one.asked.items() if name in names}
+
+
+def _without_lone_clusters(baseline: Run, candidate: Run) -> None:
+    """A cluster of one is none: a question of one turn, or asked once, stands for itself."""
+    for one, other in ((baseline, candidate), (candidate, baseline)):
+        times = Counter(item.cluster for item in one.items if item.id not in other.failed)
+        lone = {cluster for cluster, count in times.items() if count == 1} - {None}
+        if lone:
+            one.items = [msgspec.structs.replace(item, cluster=None) if item.cluster in lone else item for item in one.items]
 
 
 def _told_once(baseline: Run, candidate: Run) -> str:

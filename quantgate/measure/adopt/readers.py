@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from quantgate.errors import ConfigurationError, MeasurementError
-from quantgate.measure.adopt import lm_eval
+from quantgate.measure.adopt import livebench, lm_eval, plain
 from quantgate.measure.adopt.files import Head, head
 from quantgate.measure.adopt.run import Choice, Run
 
-ENDINGS = (".json", ".jsonl", ".gz")
+ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".gz")
 OURS = b'"kind"'
 
 
@@ -21,19 +21,25 @@ class Reader(NamedTuple):
     read: Callable[[Sequence[Path], Choice], list[Run]]
 
 
-READERS = (Reader(lm_eval.NAME, lm_eval.sniff, lm_eval.read),)
+READERS = (
+    Reader(lm_eval.NAME, lm_eval.sniff, lm_eval.read),
+    Reader(livebench.NAME, livebench.sniff, livebench.read),
+)
+PLAIN = Reader(plain.NAME, lambda _: True, plain.read)
+"""Whatever has lines, where the caller says which column is what."""
 
 
 def is_foreign(path: Path, choice: Choice) -> bool:
-    """Whether another harness wrote this file, or what lies in this folder; a folder with a record of ours is ours."""
-    if choice.columns:
-        return True
+    """Whether another harness wrote this file, or what lies in this folder; a folder with a record of ours is ours, and a .json that
+    nobody knows is taken for a broken record."""
     if not path.exists():
         return False
+    if choice.columns:
+        return True
     heads = [head(one) for one in _files(path)]
     if any(_is_ours(one) for one in heads):
         return False
-    return any(lm_eval.is_aggregated(one) or _reader_of(one) for one in heads)
+    return (path.is_file() and path.suffix != ".json") or any(lm_eval.is_aggregated(one) or _reader_of(one) for one in heads)
 
 
 def adopt(path: Path, choice: Choice) -> dict[str, Run]:
@@ -41,6 +47,8 @@ def adopt(path: Path, choice: Choice) -> dict[str, Run]:
     broken or lacks what was chosen."""
     if not path.exists():
         raise ConfigurationError(f"{path} does not exist; give two files or folders of results")
+    if choice.columns:
+        return {run.suite: run for run in PLAIN.read(_files(path), choice)}
     by_reader: dict[str, list[Path]] = {}
     readers = {one.name: one for one in READERS}
     aggregated = None
@@ -53,7 +61,7 @@ def adopt(path: Path, choice: Choice) -> dict[str, Run]:
     if not by_reader and aggregated is not None:
         raise MeasurementError(f"{aggregated}: these are lm-eval's aggregated results without samples: run with --log_samples")
     if not by_reader:
-        raise MeasurementError(f"{path} holds nothing that a reader knows ({', '.join(readers)}, or records of ours)")
+        raise MeasurementError(f"{path} holds nothing that a reader knows ({', '.join(readers)}); plain lines need --columns")
     if len(by_reader) > 1:
         shown = ", ".join(f"{name}: {files[0].name}" for name, files in by_reader.items())
         raise MeasurementError(f"{path} holds the files of several harnesses ({shown}): name one file, or a folder of one of them")
