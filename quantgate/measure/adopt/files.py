@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,24 +14,29 @@ from quantgate.errors import MeasurementError
 
 T = TypeVar("T")
 START_BYTES = 1 << 16
+PACKED = b"PK\x03\x04"
 MARK = b"\xef\xbb\xbf"
 
 
 class Head(NamedTuple):
-    """How a file begins, unpacked. `first`: its first line as an object, {} where that is none; `start`: its first 64 KiB."""
+    """How a file begins, unpacked. `first`: its first line as an object, {} where that is none; `start`: its first 64 KiB; of a zip
+    `names`, and the first 64 KiB of the first JSON file in it."""
 
     path: Path
     start: bytes
     first: dict[str, Any]
+    names: frozenset[str] = frozenset()
 
 
 def head(path: Path) -> Head:
-    """Raises MeasurementError for a .gz that is none."""
+    """Raises MeasurementError for a .gz or a zip that is none."""
     with opened(path) as file:
         try:
             start = file.read(START_BYTES).removeprefix(MARK)
         except (OSError, EOFError, zlib.error) as error:
             raise MeasurementError(f"{path} cannot be unpacked: {error}") from None
+    if start.startswith(PACKED):
+        return _head_of_zip(path)
     line = start.lstrip().partition(b"\n")[0]
     try:
         found = msgspec.json.decode(line)
@@ -39,6 +45,20 @@ def head(path: Path) -> Head:
         if len(line) == START_BYTES or not start.endswith(line):
             found = _longer_line(path, line)
     return Head(path, start, found if isinstance(found, dict) else {})
+
+
+def _head_of_zip(path: Path) -> Head:
+    try:
+        with zipfile.ZipFile(path) as packed:
+            names = packed.namelist()
+            first = next((name for name in names if name.endswith(".json")), None)
+            start = b""
+            if first is not None:
+                with packed.open(first) as file:
+                    start = file.read(START_BYTES)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+        raise MeasurementError(f"{path} cannot be unpacked: {error}") from None
+    return Head(path, start, {}, frozenset(names))
 
 
 def _longer_line(path: Path, line: bytes) -> Any:

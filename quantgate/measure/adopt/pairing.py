@@ -36,6 +36,7 @@ def pair(baseline: Run, candidate: Run, *, common: bool = False, paired: bool = 
         for one in (baseline, candidate):
             _keep(one, set(shared))
         _without_lone_clusters(baseline, candidate)
+    notes += [f"{one.remark} ({whose})" for one, whose in ((candidate, "here"), (baseline, "baseline")) if one.remark]
     notes += [_told_once(baseline, candidate), _no_content(baseline, candidate)]
     if baseline.is_graded != candidate.is_graded:
         for one in (baseline, candidate):
@@ -92,13 +93,13 @@ def _missing(baseline: Run, candidate: Run, shared: int, *, common: bool) -> str
 def _same_content(name: str, baseline: Run, candidate: Run) -> None:
     before, now = baseline.asked[name], candidate.asked[name]
     if before.what and now.what and before.what != now.what:
-        shown = f"{before.shown!r} ({baseline.path}, line {before.line}) and {now.shown!r} ({candidate.path}, line {now.line})"
+        shown = f"{before.shown!r} ({baseline.at(before)}) and {now.shown!r} ({candidate.at(now)})"
         further = ", which differ further on" if before.shown == now.shown else ""
         raise MeasurementError(f"item {name!r} is another question on either side: {shown}{further}; measure both on the same data")
     if before.how and now.how and before.how != now.how:
         raise MeasurementError(
-            f"item {name!r} was asked in another prompt on either side ({baseline.path}, line {before.line}, and {candidate.path}, line "
-            f"{now.line}): template, examples or instruction differ; measure both alike"
+            f"item {name!r} was asked in another prompt on either side ({baseline.at(before)}, and "
+            f"{candidate.at(now)}): template, examples or instruction differ; measure both alike"
         )
 
 

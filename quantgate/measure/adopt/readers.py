@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from quantgate.errors import ConfigurationError, MeasurementError
-from quantgate.measure.adopt import livebench, lm_eval, plain
+from quantgate.measure.adopt import evalplus, evalscope, inspect_logs, livebench, lm_eval, mmlu_pro, plain
 from quantgate.measure.adopt.files import Head, head
 from quantgate.measure.adopt.run import Choice, Run
 
-ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".gz")
+ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".gz", ".eval", ".zip")
 OURS = b'"kind"'
 
 
@@ -24,6 +24,10 @@ class Reader(NamedTuple):
 READERS = (
     Reader(lm_eval.NAME, lm_eval.sniff, lm_eval.read),
     Reader(livebench.NAME, livebench.sniff, livebench.read),
+    Reader(inspect_logs.NAME, inspect_logs.sniff, inspect_logs.read),
+    Reader(evalplus.NAME, evalplus.sniff, evalplus.read),
+    Reader(evalscope.NAME, evalscope.sniff, evalscope.read),
+    Reader(mmlu_pro.NAME, mmlu_pro.sniff, mmlu_pro.read),
 )
 PLAIN = Reader(plain.NAME, lambda _: True, plain.read)
 """Whatever has lines, where the caller says which column is what."""

@@ -44,9 +44,11 @@ class Asked(NamedTuple):
 
 class Run:
     """`suite`, `model`: "" where no file tells. `figure`: which filter and metric count, in words. `sent` with the requests, `setup` of
-    the task, `told` (fields of a Provenance): what the harness wrote down of itself; {} where it did not."""
+    the task, `told` (fields of a Provenance): what the harness wrote down of itself; {} where it did not. `unit`: what
+    the `line` of an item counts; `remark`: what the verdict's line has to say of this run."""
 
-    def __init__(self, path: Path, harness: str, *, suite: str = "", model: str = "", figure: str = "") -> None:
+    def __init__(self, path: Path, harness: str, *, suite: str = "", model: str = "", figure: str = "", unit: str = "line") -> None:
+        self.unit, self.remark = unit, ""
         self.path, self.harness, self.suite, self.model, self.figure = path, harness, suite, model, figure
         self.items: list[Answer] = []
         self.asked: dict[str, Asked] = {}
@@ -106,9 +108,12 @@ class Run:
         self._once(name, asked)
         self.failed[name] = why
 
+    def at(self, asked: Asked) -> str:
+        return f"{self.path}, {self.unit} {asked.line}"
+
     def _once(self, name: str, asked: Asked) -> None:
         if (first := self.asked.get(name)) is not None:
-            raise MeasurementError(f"{self.path}, line {asked.line}: item {name!r} stands there again, first in line {first.line}")
+            raise MeasurementError(f"{self.at(asked)}: item {name!r} stands there again, first in {self.unit} {first.line}")
         self.asked[name] = asked
 
     def whole(self) -> "Run":
