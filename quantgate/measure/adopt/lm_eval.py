@@ -16,12 +16,14 @@ from quantgate import fingerprint
 from quantgate.errors import MeasurementError
 from quantgate.measure.adopt.files import Head, canonical, decode, lines
 from quantgate.measure.adopt.lm_eval_results import Results, results_of
-from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run, Settings, chosen_of, worth_of
+from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run, Said, Settings, chosen_of, said_of, worth_of
 
 NAME = "lm-eval"
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
 FILE = re.compile(r"samples_(.+?)_(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)\.jsonl(?:\.gz)?")
 KNOWN = {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash", "target_hash"}
+NOTHING, RIGHT, WRONG = Said(""), (1.0,), (0.0,)
+PART = 16
 INVALID = {"", "[invalid]"}
 
 
@@ -50,7 +52,7 @@ class Task(NamedTuple):
 class Line(NamedTuple):
     """What one filter made of a document; a value for each repeat where the metric has as many."""
 
-    values: list[float]
+    values: tuple[float, ...]
     extracted: str
 
 
@@ -127,7 +129,7 @@ def _read_task(run: Run, task: Task, choice: Choice, group: str) -> str:
     """Adds a file's items, and says which figure counts."""
     metric, decoder = "", None
     filters: dict[str, dict[str, Line]] = {}
-    texts: dict[str, tuple[list[str], Asked]] = {}
+    texts: dict[str, tuple[list[Said], Asked]] = {}
     for number, content in lines(task.path):
         where = f"{task.path}, line {number}"
         if decoder is None:
@@ -145,9 +147,9 @@ def _read_task(run: Run, task: Task, choice: Choice, group: str) -> str:
         if one.value is msgspec.UNSET:
             raise MeasurementError(f"{where}: it has no metric {metric}, which the first line has; choose one that all have with --metric")
         said = texts_of(one.resps)
-        of_filter[name] = Line(_values(one.value, len(said), metric, where), _scalar(one.filtered_resps))
+        of_filter[name] = Line(_values(one.value, len(said), metric, where), _scalar(one.filtered_resps)[:SHOWN])
         if name not in texts:
-            texts[name] = said, _asked(one, number)
+            texts[name] = [said_of(text) for text in said], _asked(one, number)
     if decoder is None:
         raise MeasurementError(f"{task.path} is empty: run lm-eval with --log_samples again")
     chosen = _filter(filters, choice, task.path)
@@ -155,21 +157,21 @@ def _read_task(run: Run, task: Task, choice: Choice, group: str) -> str:
     return f"filter {chosen}, metric {metric}" if chosen != "none" else f"metric {metric}"
 
 
-def _add(run: Run, filters: dict[str, dict[str, Line]], chosen: str, texts: dict[str, tuple[list[str], Asked]], group: str) -> None:
+def _add(run: Run, filters: dict[str, dict[str, Line]], chosen: str, texts: dict[str, tuple[list[Said], Asked]], group: str) -> None:
     forms = (filters.get(STRICT), filters.get(FLEXIBLE)) if {STRICT, FLEXIBLE} <= filters.keys() else (None, None)
     for name, line in filters[chosen].items():
-        said, asked = texts[name]
+        said, asked = texts.pop(name)
         doc = f"{group}:{name}" if group else name
         for place, worth in enumerate(line.values):
             strict, flexible = (None if form is None else _at(form.get(name), place) for form in forms)
-            text = said[place] if place < len(said) else ""
+            text = said[place] if place < len(said) else NOTHING
             run.add(
                 doc if len(line.values) == 1 else f"{doc}:{place + 1}",
                 worth,
                 asked,
                 text=text,
                 extracted=line.extracted,
-                parsed=not said or (line.extracted.strip() not in INVALID and bool(text.strip())) or worth == 1,
+                parsed=not said or (line.extracted.strip() not in INVALID and not text.is_blank) or worth == 1,
                 strict=strict,
                 flexible=flexible,
                 group=group,
@@ -194,10 +196,12 @@ def _filter(filters: dict[str, dict[str, Line]], choice: Choice, path: Path) -> 
     return chosen_of(list(filters), choice.filter, "filter", str(path))
 
 
-def _values(value: Any, repeats: int, metric: str, where: str) -> list[float]:
+def _values(value: Any, repeats: int, metric: str, where: str) -> tuple[float, ...]:
+    if value == 1 or value == 0:  # noqa: PLR1714 (a set would want a hash, which a list has not)
+        return RIGHT if value else WRONG
     if isinstance(value, list) and repeats > 1 and len(value) == repeats:
-        return [worth_of(one, metric, where) for one in value]
-    return [worth_of(value, metric, where)]
+        return tuple(worth_of(one, metric, where) for one in value)
+    return (worth_of(value, metric, where),)
 
 
 def texts_of(resps: Any) -> list[str]:
@@ -219,9 +223,13 @@ def _scalar(filtered: Any) -> str:
 
 
 def _asked(one: Sample, line: int) -> Asked:
-    doc, target = bytes(one.doc), bytes(one.target)
-    what = f"{one.doc_hash}{one.target_hash}" if one.doc_hash else fingerprint.of([_plain(doc), _plain(target)]) if doc else ""
-    return Asked(what, one.prompt_hash, doc[: 2 * SHOWN].decode(errors="ignore")[:SHOWN], line)
+    """64 bits of each hash are plenty, and a hundred thousand whole ones are 30 MB."""
+    shown = memoryview(one.doc)[: 2 * SHOWN].tobytes().decode(errors="ignore")[:SHOWN]
+    if one.doc_hash:
+        what = one.doc_hash[:PART] + one.target_hash[:PART]
+    else:
+        what = fingerprint.of([_plain(bytes(one.doc)), _plain(bytes(one.target))]) if shown else ""
+    return Asked(what, one.prompt_hash[:PART], shown, line)
 
 
 def _plain(content: bytes) -> str:

@@ -16,9 +16,10 @@ from quantgate.measure.thinking import CLOSE, OPEN
 from quantgate.records import Answer, Answers, Provenance
 
 UNKNOWN = "unknown"
-TAIL = 300
-"""Characters of an answer that are kept, its last: what tells whether it repeats itself. With 100,000 answers, all of it is too much."""
-SHOWN = 160
+TAIL, SHORT = 300, 100
+"""Characters of an answer that are kept, its last: what tells whether it repeats itself; SHORT where neither a tag nor an ending says that
+it was cut off. Of 100,000 answers all of the text is too much."""
+SHOWN = 80
 Settings: TypeAlias = dict[str, float | int | bool | str]
 
 
@@ -40,6 +41,32 @@ class Asked(NamedTuple):
     how: str
     shown: str
     line: int
+
+
+class Said(NamedTuple):
+    """What is kept of an answer's text. `tail`: its end; `is_open`: it ends inside its reasoning; `thought`: characters of that, where it
+    closes; `closes_only`: it closes a reasoning that it did not open; `is_untagged`: there is a text, and no tag in it."""
+
+    tail: str
+    is_open: bool = False
+    thought: int | None = None
+    closes_only: bool = False
+    is_untagged: bool = False
+
+    @property
+    def is_blank(self) -> bool:
+        return not self.tail or self.tail.isspace()
+
+
+def said_of(text: str, characters: int = SHORT) -> Said:
+    """What is kept of a text: its last `characters`, or TAIL where there is a tag in it."""
+    opens, closes = text.rfind(OPEN), text.rfind(CLOSE)
+    if opens < 0 and closes < 0:
+        return Said(text[-characters:], is_untagged=bool(text))
+    first = text.find(OPEN)
+    begins = 0 <= first < closes
+    thought = None if closes < 0 or opens > closes else closes - first - len(OPEN) if begins else closes
+    return Said(text[-TAIL:], opens > closes, thought, closes >= 0 and not begins)
 
 
 class Run:
@@ -65,7 +92,7 @@ class Run:
         worth: float,
         asked: Asked,
         *,
-        text: str = "",
+        text: str | Said = "",
         extracted: str = "",
         parsed: bool = True,
         strict: bool | None = None,
@@ -78,28 +105,26 @@ class Run:
         """One item of `worth` (0 to 1, `worth_of`). `strict`, `flexible`: None where the harness has one form only."""
         self._once(name, asked)
         right = worth == 1
-        opens, closes = text.rfind(OPEN), text.rfind(CLOSE)
-        if opens < 0 and closes < 0:
-            if text:
-                self._untagged.append(len(self.items))
-        elif closes >= 0 and not 0 <= text.find(OPEN) < closes:
-            self._closes += 1
+        said = text if isinstance(text, Said) else said_of(text, TAIL if ending else SHORT)
+        if said.is_untagged:
+            self._untagged.append(len(self.items))
+        self._closes += said.closes_only
         self.items.append(
             Answer(
                 id=name,
                 group=group,
                 correct=right,
-                answer=text[-TAIL:],
+                answer=said.tail,
                 extracted=extracted[:SHOWN],
                 strict=right if strict is None else strict,
                 flexible=right if flexible is None else flexible,
                 parsed=parsed,
-                open_think=opens > closes,
+                open_think=said.is_open,
                 finish_reason=ending,
                 completion_tokens=tokens,
                 score=worth if 0 < worth < 1 else None,
                 cluster=cluster,
-                reasoning_characters=None if closes < 0 else closes - max(text.find(OPEN) + len(OPEN), 0) if OPEN in text else closes,
+                reasoning_characters=said.thought,
             )
         )
 
