@@ -36,6 +36,7 @@ def add_compare(commands: Any) -> None:
         default="warn",
         help="whether an inconclusive verdict is exit code 1 (warn: no)",
     )
+    parser.add_argument("--unanswered", type=float, metavar="X", help="largest share of answers that may be none (0.05)")
     parser.add_argument("--unpaired", action="store_true", help="other items on either side: compare accuracies alone")
     others = parser.add_argument_group("results of other harnesses", "of names with commas between them, the first that is there counts")
     others.add_argument("--filter", default="", metavar="NAME", help="lm-eval's filter that counts (strict-match, flexible-extract)")
@@ -61,7 +62,10 @@ def _compare(options: argparse.Namespace) -> int:
     models = options.models or (beside if beside.is_file() else None)
     loaded = registry.load(models) if models else None
     stated = registry.Tolerance(
-        accuracy_points=options.accuracy_points, perplexity_ratio=options.perplexity_ratio, decode_tps_ratio=options.decode_tps_ratio
+        accuracy_points=options.accuracy_points,
+        perplexity_ratio=options.perplexity_ratio,
+        decode_tps_ratio=options.decode_tps_ratio,
+        unanswered=options.unanswered,
     )
     verdicts = _judged(options, stated, loaded)
     words = {judged.verdict for judged in verdicts}

@@ -42,7 +42,7 @@ def head(path: Path) -> Head:
         found = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError):
         found = None
-        if len(line) == START_BYTES or not start.endswith(line):
+        if b"\n" not in start.strip():
             found = _longer_line(path, line)
     return Head(path, start, found if isinstance(found, dict) else {})
 

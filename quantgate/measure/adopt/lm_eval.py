@@ -159,6 +159,7 @@ def _read_task(run: Run, task: Task, choice: Choice, group: str) -> str:
 
 def _add(run: Run, filters: dict[str, dict[str, Line]], chosen: str, texts: dict[str, tuple[list[Said], Asked]], group: str) -> None:
     forms = (filters.get(STRICT), filters.get(FLEXIBLE)) if {STRICT, FLEXIBLE} <= filters.keys() else (None, None)
+    widest = filters[FLEXIBLE] if forms[1] is not None else filters[chosen]
     for name, line in filters[chosen].items():
         said, asked = texts.pop(name)
         doc = f"{group}:{name}" if group else name
@@ -171,12 +172,17 @@ def _add(run: Run, filters: dict[str, dict[str, Line]], chosen: str, texts: dict
                 asked,
                 text=text,
                 extracted=line.extracted,
-                parsed=not said or (line.extracted.strip() not in INVALID and not text.is_blank) or worth == 1,
+                parsed=not said or (_found(widest.get(name)) and not text.is_blank) or worth == 1,
                 strict=strict,
                 flexible=flexible,
                 group=group,
                 cluster=None if len(line.values) == 1 else doc,
             )
+
+
+def _found(line: Line | None) -> bool:
+    """Whether a filter took an answer out of the text."""
+    return line is not None and line.extracted.strip() not in INVALID
 
 
 def _at(line: Line | None, place: int) -> bool:

@@ -27,6 +27,8 @@ class Pair(NamedTuple):
 
 def pair(baseline: Run, candidate: Run, *, common: bool = False, paired: bool = True) -> Pair:
     """Raises MeasurementError where items do not pair; without `paired` that is not asked."""
+    if baseline.harness != candidate.harness:
+        raise MeasurementError(f"{baseline.path} is {baseline.harness}'s, {candidate.path} {candidate.harness}'s: give two of a kind")
     notes = [_figure(baseline, candidate)]
     if paired:
         shared = [name for name in baseline.asked if name in candidate.asked]
@@ -35,7 +37,9 @@ def pair(baseline: Run, candidate: Run, *, common: bool = False, paired: bool = 
             _same_content(name, baseline, candidate)
         for one in (baseline, candidate):
             _keep(one, set(shared))
-        _without_lone_clusters(baseline, candidate)
+    else:
+        for one in (baseline, candidate):
+            _release_lone(one)
     notes += [f"{one.remark} ({whose})" for one, whose in ((candidate, "here"), (baseline, "baseline")) if one.remark]
     notes += [_told_once(baseline, candidate), _no_content(baseline, candidate)]
     if baseline.is_graded != candidate.is_graded:
@@ -110,13 +114,11 @@ def _keep(one: Run, names: set[str]) -> None:
         one.asked = {name: asked for name, asked in one.asked.items() if name in names}
 
 
-def _without_lone_clusters(baseline: Run, candidate: Run) -> None:
-    """A cluster of one is none: a question of one turn, or asked once, stands for itself."""
-    for one, other in ((baseline, candidate), (candidate, baseline)):
-        times = Counter(item.cluster for item in one.items if item.id not in other.failed)
-        lone = {cluster for cluster, count in times.items() if count == 1} - {None}
-        if lone:
-            one.items = [msgspec.structs.replace(item, cluster=None) if item.cluster in lone else item for item in one.items]
+def _release_lone(one: Run) -> None:
+    """A cluster of one is none; only pairs are compared in clusters."""
+    times = Counter(item.cluster for item in one.items)
+    lone = {cluster for cluster, count in times.items() if count == 1 and cluster is not None}
+    one.items = [msgspec.structs.replace(item, cluster=None) if item.cluster in lone else item for item in one.items]
 
 
 def _told_once(baseline: Run, candidate: Run) -> str:

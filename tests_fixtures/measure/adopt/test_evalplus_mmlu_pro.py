@@ -73,7 +73,7 @@ ROWS = [
     row(7, "B", "The answer is (B)."),
     row(5, None, None, model_outputs="Let us see"),
     row(9, "B", None, model_outputs="answer is B", category="law"),
-    row(8, "H", "We need more time to"),
+    row(8, "H", "We take the answer is B"),
     row(6, "B", "We cannot say"),
     row(4, "B", None),
 ]

@@ -23,7 +23,7 @@ def sample(name: int | str, value: Any, epoch: int = 1, said: Any = "4", stop: s
 
 SAMPLES = [
     sample(1, "C"),
-    sample(1, "N", 2, "", "max_tokens", scores={"match": {"value": "N", "answer": None}}),
+    sample(1, "N", 2, "hm", "max_tokens", scores={"match": {"value": "N", "answer": None}}),
     sample("b", "C", target=["4", "four"], error={"message": "connection reset"}),
     sample("c", "P", limit={"type": "token", "limit": 512}),
     sample("d", True, scores={}),

@@ -88,6 +88,13 @@ def test_two_models_of_one_file_are_two_sides_and_a_cluster_of_one_is_none(tmp_p
     assert "left out on both sides: 1 of 100 requests failed of the baseline's (q0: score -1)" in found["reason"]
 
 
+def test_questions_of_one_turn_compare_unpaired_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [judgment(f"{side}{n}", float(n % 5 != 0), side) for side in "ab" for n in range(100)]
+    path = write_lines(tmp_path / "ground_truth_judgment.jsonl", rows)
+    (found,) = judged(capsys, path, path, "--model=a", "--model=b", "--unpaired")
+    assert (found["n"], found["drop"]) == (100, pytest.approx(0.0))
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

@@ -51,13 +51,15 @@ def test_two_filters_are_two_figures_of_one_item(tmp_path: Path, name: str) -> N
     ]
     strictly = only(file, filter=STRICT)
     assert shown(strictly) == [("0", 1.0), ("1", 0.0), ("2", 0.0), ("3", 1.0), ("4", 0.0), ("5", 0.0)]
-    assert [one.parsed for one in strictly.items[:2]] == [True, False]
+    assert [one.parsed for one in strictly.items] == [True] * 6
 
 
 def test_thoughts_that_did_not_end_are_counted_whatever_the_filter_took_out_of_them(tmp_path: Path) -> None:
     texts = ["<think>\n3*4 = 12, or 14, wait", "<think>\n7</think>\n7", "<think>\nit is 9, check: 9"]
     rows = [line(doc, float(doc > 0), resps=[[text]]) for doc, text in enumerate(texts)]
-    assert [one.open_think for one in only(write_lines(tmp_path / "a.jsonl", rows)).items] == [True, False, True]
+    rows += [line(3, 1.0, resps=[["no tag"]])]
+    run = only(write_lines(tmp_path / "a.jsonl", rows))
+    assert [(one.open_think, one.reasoning_characters) for one in run.items] == [(True, None), (False, 2), (True, None), (False, None)]
 
 
 def test_where_most_close_what_they_did_not_open_an_answer_without_a_tag_is_all_thought(tmp_path: Path) -> None:
@@ -100,6 +102,8 @@ def test_repeats_with_a_value_each_are_a_cluster_and_with_one_value_are_graded(t
         ("0:3", "0", 1.0, "42"),
         ("0:4", "0", 0.0, "41"),
     ]
+    with pytest.raises(MeasurementError, match=r"line 1: the metric exact_match is no number but \[1, 0, 1\]"):
+        only(write_lines(tmp_path / "c.jsonl", [line(0, 0, resps=resps, exact_match=[1, 0, 1])]))
     mean = only(write_lines(tmp_path / "b.jsonl", [line(0, 0.5, resps=resps)]))
     assert [(one.id, one.cluster, one.score) for one in mean.items] == [("0", None, 0.5)]
 
@@ -181,3 +185,42 @@ def test_a_difference_of_what_was_sent_is_named(tmp_path: Path, capsys: pytest.C
     now = write_lines(tmp_path / "b" / "samples_t_x.jsonl", [line(doc, 1.0, arguments=hot) for doc in range(20)])
     (found,) = judged(capsys, before, now)
     assert (found["verdict"], found["reason"]) == ("error", "the sampling's temperature changed from 0.0 to 0.7: measure both alike again")
+
+
+def test_without_a_flexible_filter_what_the_strict_one_did_not_find_is_not_parsed(tmp_path: Path) -> None:
+    rows = [
+        line(0, 0.0, filter=STRICT, filtered_resps=["[invalid]"]),
+        line(1, 1.0, filter=STRICT),
+        line(2, 0.0, filter=STRICT, resps=[[" "]]),
+    ]
+    assert [one.parsed for one in only(write_lines(tmp_path / "a.jsonl", rows)).items] == [False, True, False]
+
+
+@pytest.mark.parametrize(("sha", "is_told"), [("d0", "d0"), (None, "none")])
+def test_a_template_that_was_not_applied_is_told_as_none(tmp_path: Path, sha: str | None, is_told: str) -> None:
+    write_lines(tmp_path / f"samples_t_{STAMP}.jsonl", [line(0, 1.0)])
+    write_json(tmp_path / f"results_{STAMP}.json", {"chat_template_sha": sha, "transformers_version": "5.1"})
+    told = {"chat_template_fingerprint": is_told, "transformers": "transformers 5.1"}
+    assert only(tmp_path).told == told
+
+
+def test_groups_in_a_circle_come_to_an_end_and_two_models_are_no_suite(tmp_path: Path) -> None:
+    for task, stamp in (("a", STAMP), ("b", LATER)):
+        write_lines(tmp_path / f"samples_{task}_{stamp}.jsonl", [line(0, 1.0)])
+        told = {"group_subtasks": {"x": ["y"], "y": ["x", "a", "b"]}, "model_name": f"m-{task}"}
+        write_json(tmp_path / f"results_{stamp}.json", told)
+    with pytest.raises(MeasurementError, match=r"the tasks of x in .* are of several models \(m-a, m-b\): name one file"):
+        only(tmp_path)
+
+
+def test_a_mark_before_the_first_line_and_a_line_longer_than_a_look_are_read(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [line(0, 1.0, resps=[["long " * 20_000]])])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert shown(only(path)) == [("0", 1.0)]
+
+
+def test_a_packed_file_that_ends_too_soon_is_named(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl.gz", [line(doc, 1.0, doc_hash=f"{hash(str(doc))}") for doc in range(9000)])
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(MeasurementError, match=r"a.jsonl.gz, behind line \d+: it cannot be unpacked further .*fetch it again"):
+        only(path)

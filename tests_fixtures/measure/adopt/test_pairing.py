@@ -92,6 +92,10 @@ def test_a_score_on_one_side_makes_both_graded(tmp_path: Path, capsys: pytest.Ca
     (found,) = judged(capsys, *two(tmp_path, rows("++++-" * 40), now))
     assert found["discordant"] is None
     assert found["drop"] == pytest.approx(0.25)
+    before = rows("++++-" * 40)
+    before[1]["acc"] = 0.5
+    (both,) = judged(capsys, *two(tmp_path, before, now))
+    assert (both["verdict"], both["drop"]) == ("inconclusive", pytest.approx(0.0))
 
 
 def test_what_one_side_alone_tells_of_its_run_is_no_difference_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,3 +136,57 @@ def test_items_that_are_other_ones_compare_unpaired_when_that_is_asked_for(tmp_p
     assert main(["compare", *map(str, two(tmp_path, before, now)), "--unpaired", "--json"]) == 1
     (found,) = json.loads(capsys.readouterr().out)["verdicts"]
     assert found["drop"] == pytest.approx(20.0)
+
+
+def test_what_was_sent_on_one_side_alone_is_told_and_another_figure_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = rows("++++-" * 8, arguments={"gen_args_0": {"arg_0": "0?", "arg_1": {"temperature": 0.7}}})
+    (found,) = judged(capsys, *two(tmp_path, rows("++++-" * 8), now))
+    assert "told of one side alone, and not compared: temperature" in found["reason"]
+    other = [{**row, "metrics": ["f1"], "f1": 1.0} for row in now]
+    before, after = two(tmp_path, rows("++++-" * 8), other)
+    said = refused(capsys, before, after)
+    assert said == f"{before} has metric acc, {after} metric f1: choose one that both have (--filter, --metric)"
+
+
+def test_another_harness_on_either_side_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, _ = two(tmp_path, rows("+-"), [])
+    review = {"index": 0, "sample_score": {"score": {"value": {"acc": 1.0}}}}
+    after = write_lines(tmp_path / "reviews.jsonl", [review])
+    assert refused(capsys, before, after) == f"{before} is lm-eval's, {after} evalscope's: give two of a kind"
+
+
+def test_a_hash_of_the_document_tells_another_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hashed = [rows("++", doc_hash=one, target_hash="t") for one in ("a" * 64, "b" * 64)]
+    assert ", which differ further on; measure both on the same data" in refused(capsys, *two(tmp_path, *hashed))
+
+
+def test_one_file_against_itself_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, _ = two(tmp_path, rows("++++-" * 40), [])
+    assert "both sides are one and the same record" in judged(capsys, path, path)[0]["reason"]
+
+
+def test_an_error_on_an_item_that_the_other_side_lacks_is_left_out_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def side(name: str, numbers: range) -> Path:
+        return write_lines(tmp_path / name, [{"id": n, "ok": n % 5 > 0, "bad": "timeout" if n in (0, 7) else None} for n in numbers])
+
+    (found,) = judged(capsys, side("a.jsonl", range(40)), side("b.jsonl", range(1, 40)), "--columns=id=id,correct=ok,error=bad", "--common")
+    assert found["n"] == 38
+    assert "1 of 39 requests failed here (7: timeout); 1 of 39 requests failed of the baseline's (7: timeout)" in found["reason"]
+
+
+def test_a_stray_file_among_records_of_ours_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for side in "ab":
+        write_record(tmp_path / side, answers("++++-" * 8))
+        write_lines(tmp_path / side / "samples_t.jsonl", rows("++"))
+    found = judged(capsys, tmp_path / "a", tmp_path / "b")
+    assert {(one["suite"], one["n"]) for one in found} == {("reference-questions", 40)}
+
+
+def test_how_many_answers_may_be_none_can_be_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    side = rows("++++-" * 40)
+    for row in side[4::10]:
+        row["filtered_resps"] = ["[invalid]"]
+    pair = two(tmp_path, side, side)
+    assert "10% of the baseline's answers hold no answer that can be read, 5% may" in judged(capsys, *pair)[0]["reason"]
+    (found,) = judged(capsys, *pair, "--unanswered=0.1", "--accuracy-points=8")
+    assert found["verdict"] == "pass"

@@ -51,6 +51,18 @@ def test_all_systems_in_one_line_are_two_sides_and_an_id_is_the_question_s(tmp_p
     assert (found["suite"], found["verdict"], found["checkpoint"]) == ("a", "fail", "large")
 
 
+def test_a_column_with_a_dot_in_its_name_is_that_column(tmp_path: Path) -> None:
+    run = read(write_lines(tmp_path / "a.jsonl", [{"id": 1, "a.b": True, "a": {"b": False}}]), "id=id,correct=a.b")
+    assert shown(run) == [("1", 1.0)]
+
+
+@pytest.mark.parametrize(("ending", "kept"), [("length", 300), ("", 100)])
+def test_the_end_of_an_answer_is_kept_and_more_of_one_that_may_be_cut_off(tmp_path: Path, ending: str, kept: int) -> None:
+    row = {"id": 1, "ok": True, "said": "a" * 200 + "b" * 200, "why": ending}
+    (item,) = read(write_lines(tmp_path / "a.jsonl", [row]), "id=id,correct=ok,answer=said,finish_reason=why").items
+    assert item.answer == ("a" * 200 + "b" * 200)[-kept:]
+
+
 def test_an_error_is_no_zero(tmp_path: Path) -> None:
     rows = [{"id": 1, "ok": True, "error": None}, {"id": 2, "ok": False, "error": "connection reset"}]
     run = read(write_lines(tmp_path / "a.jsonl", rows), "id=id,correct=ok,error=error")
