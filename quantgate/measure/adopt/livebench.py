@@ -4,6 +4,7 @@ Judged again, the last judgment counts, as long as it is of the same answer. A s
 The turns of a question are a cluster.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from quantgate.measure.adopt.run import Asked, Choice, Run, worth_of
 NAME = "LiveBench"
 SUITE = "livebench"
 ERROR = "$ERROR$"
+LOGGED = re.compile(rb"question: (\S+?),(?: turn: (\d+),)? model: (.+?), score: ([^,\s]+)")
+"""A judgment as the program prints it, among whatever else it prints."""
 
 
 class Judgment(msgspec.Struct):
@@ -54,7 +57,11 @@ def sniff(found: Head) -> bool:
 
 
 def _is_judgments(found: Head) -> bool:
-    return {"question_id", "model", "score"} <= found.first.keys()
+    return {"question_id", "model", "score"} <= found.first.keys() or _is_log(found)
+
+
+def _is_log(found: Head) -> bool:
+    return not found.first and LOGGED.search(found.start) is not None
 
 
 def read(paths: Sequence[Path], choice: Choice) -> list[Run]:
@@ -85,8 +92,19 @@ def read(paths: Sequence[Path], choice: Choice) -> list[Run]:
 
 
 def _judgments(path: Path) -> list[tuple[int, Judgment]]:
+    if _is_log(head(path)):
+        return [(number, _logged(one)) for number, content in lines(path) if (one := LOGGED.match(content)) is not None]
     decoder = msgspec.json.Decoder(Judgment)
     return [(number, decode(decoder, content, f"{path}, line {number}", "judgment of LiveBench's")) for number, content in lines(path)]
+
+
+def _logged(found: re.Match[bytes]) -> Judgment:
+    question, turn, model, score = (part.decode(errors="replace") if part is not None else "" for part in found.groups())
+    try:
+        number: Any = float(score)
+    except ValueError:
+        number = score
+    return Judgment(question, model, number, turn=int(turn) if turn else None)
 
 
 def _model(names: set[str], choice: Choice, path: Path) -> str:

@@ -70,7 +70,7 @@ def is_aggregated(head: Head) -> bool:
 
 def read(paths: Sequence[Path], choice: Choice) -> list[Run]:
     """A run for each suite. Raises MeasurementError where one task stands there more than once."""
-    tasks = _of_one_run([_task(path) for path in paths])
+    tasks = _of_one_run(_of_model([_task(path) for path in paths], choice.model))
     suites: dict[str, list[tuple[Task, Results]]] = {}
     for task in tasks:
         told = results_of(task.path, task.stamp)
@@ -83,6 +83,16 @@ def _task(path: Path) -> Task:
     return Task(path, *found.groups()) if found is not None else Task(path, re.sub(r"^samples_|\.jsonl(\.gz)?$", "", path.name), "")
 
 
+def _of_model(tasks: Sequence[Task], model: str) -> list[Task]:
+    """Those whose results file names this model, where one is asked for; case does not matter."""
+    told = [results_of(task.path, task.stamp).model for task in tasks] if model else []
+    found = [task for task, name in zip(tasks, told, strict=True) if name.casefold() == model.casefold()] if model else list(tasks)
+    if not found:
+        named = ", ".join(sorted({name for name in told if name})) or "none that a results file names"
+        raise MeasurementError(f"{tasks[0].path.parent} holds no samples of the model {model}; there is {named}")
+    return found
+
+
 def _of_one_run(tasks: Sequence[Task]) -> list[Task]:
     """Each task once; copies of the same file are one."""
     found: dict[str, Task] = {}
@@ -92,7 +102,7 @@ def _of_one_run(tasks: Sequence[Task]) -> list[Task]:
             several = [_with_model(one) for one in (first, task)]
             raise MeasurementError(
                 f"the task {task.name} stands there {sum(one.name == task.name for one in tasks)} times, told apart by the time alone: "
-                f"{', '.join(several)}; name the one file to compare"
+                f"{', '.join(several)}; name the one file to compare, or --model"
             )
     return list(found.values())
 

@@ -57,6 +57,17 @@ def test_the_last_judgment_of_an_answer_counts_and_turns_are_a_cluster(tmp_path:
     assert [(one.id, one.worth, one.cluster) for one in run.items] == [("q", 1.0, "q"), ("q:2", 0.5, "q")]
 
 
+def test_judgments_are_found_among_what_else_a_program_printed(tmp_path: Path) -> None:
+    path = tmp_path / "out.log"
+    said = "loading\nquestion: 00ab, turn: 1, model: m a, score: 0.25, \nGROUND TRUTH [] {}\nquestion: 00ac, model: m a, score: 1, \n"
+    path.write_text(said + "question: 00ac, turn: 2, model: m a, score: -1, \n", encoding="utf-8")
+    run = only(path)
+    assert (run.model, shown(run), run.failed) == ("m a", [("00ab", 0.25), ("00ac", 1.0)], {"00ac:2": "score -1"})
+    path.write_text(said + "question: 00ad, model: m a, score: None, \n", encoding="utf-8")
+    with pytest.raises(MeasurementError, match="line 5: the metric score is 'None', and no number"):
+        only(path)
+
+
 def test_judgments_of_two_answers_are_refused(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.jsonl", [judgment("q", 0.0), judgment("q", 1.0, answer_id="b")])
     with pytest.raises(MeasurementError, match=r"line 2: question 'q', turn 1, was judged .* 'b', and in line 1 of a.jsonl for 'a'"):

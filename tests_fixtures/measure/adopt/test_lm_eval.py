@@ -146,8 +146,12 @@ def test_runs_told_apart_by_the_time_alone_are_not_mixed_and_copies_are_one(tmp_
     assert shown(only(tmp_path)) == [("0", 1.0)]
     write_lines(tmp_path / f"samples_t_{LATER}.jsonl", [line(0, 0.0)])
     write_json(tmp_path / f"run_fp8_{LATER}.json", {"model_name": "org/m-FP8"})
-    with pytest.raises(MeasurementError, match=r"the task t stands there 3 times.*org/m-FP8.*name the one file to compare"):
+    with pytest.raises(MeasurementError, match=r"the task t stands there 3 times.*org/m-FP8.*name the one file to compare, or --model"):
         only(tmp_path)
+    run = only(tmp_path, model="org/M-fp8")
+    assert (run.model, shown(run)) == ("org/m-FP8", [("0", 0.0)])
+    with pytest.raises(MeasurementError, match=r"holds no samples of the model m-int4; there is org/m-FP8"):
+        only(tmp_path, model="m-int4")
 
 
 def test_results_without_samples_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,14 @@ def test_the_end_of_an_answer_is_kept_and_more_of_one_that_may_be_cut_off(tmp_pa
     assert item.answer == ("a" * 200 + "b" * 200)[-kept:]
 
 
+def test_two_columns_of_one_table_are_two_sides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f"{n},{int(n % 5 > 0)},{int(n % 5 > 1)}" for n in range(100)]
+    (tmp_path / "a.csv").write_text("\n".join(["id,old,new", *lines]), encoding="utf-8")
+    sides = [f"--columns=id=id,correct={one}" for one in ("old", "new")]
+    (found,) = judged(capsys, tmp_path / "a.csv", tmp_path / "a.csv", *sides)
+    assert (found["checkpoint"], found["discordant"]) == ("a (candidate)", {"regressed": 20, "improved": 0})
+
+
 def test_an_error_is_no_zero(tmp_path: Path) -> None:
     rows = [{"id": 1, "ok": True, "error": None}, {"id": 2, "ok": False, "error": "connection reset"}]
     run = read(write_lines(tmp_path / "a.jsonl", rows), "id=id,correct=ok,error=error")
