@@ -15,6 +15,7 @@ from quantgate.errors import MeasurementError
 T = TypeVar("T")
 START_BYTES = 1 << 16
 PACKED = b"PK\x03\x04"
+NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MARK = b"\xef\xbb\xbf"
 
 
@@ -40,7 +41,7 @@ def head(path: Path) -> Head:
     line = start.lstrip().partition(b"\n")[0]
     try:
         found = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError):
+    except NO_JSON:
         found = None
         if b"\n" not in start.strip():
             found = _longer_line(path, line)
@@ -68,7 +69,7 @@ def _longer_line(path: Path, line: bytes) -> Any:
     with opened(path) as file:
         try:
             return msgspec.json.decode(file.readline().removeprefix(MARK))
-        except (msgspec.DecodeError, RecursionError, OSError, EOFError, zlib.error):
+        except (*NO_JSON, OSError, EOFError, zlib.error):
             return None
 
 
@@ -93,7 +94,7 @@ def decode(decoder: msgspec.json.Decoder[T], content: bytes, where: str, what: s
     """Raises MeasurementError: `where` is no `what`, and why."""
     try:
         return decoder.decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except NO_JSON as error:
         raise MeasurementError(f"{where} is no {what}: {error}") from None
 
 

@@ -176,7 +176,7 @@ def _asked(sample: Sample, place: int) -> Asked:
     """The ids of messages are another run's each time, and do not count."""
     messages = sample.input if isinstance(sample.input, list) else []
     said = [[one.get("role"), _text(one)] for one in messages if isinstance(one, dict)] or sample.input
-    shown = said if isinstance(said, str) else str(said[-1][1]) if said else ""
+    shown = str(said[-1][1]) if messages and said is not sample.input else str(said)
     what = fingerprint.of([said, sample.choices or None, sample.target]) if said else ""
     return Asked(what, "", shown[:SHOWN], place)
 

@@ -136,7 +136,7 @@ def _add(run: Run, row: Judgment, given: Given | None, where: str, line: int) ->
     turn = row.turn or 1
     name = row.question_id if turn == 1 else f"{row.question_id}:{turn}"
     turns = given.choices[0].turns if given is not None and given.choices else []
-    text = turns[turn - 1] if turn <= len(turns) else ""
+    text = turns[turn - 1] if 0 < turn <= len(turns) else ""
     asked = Asked("", "", "", line)
     if row.eval_status or row.score == -1 or text == ERROR:
         run.fail(name, row.error_msg or row.eval_status or ("no answer ($ERROR$)" if text == ERROR else "score -1"), asked)

@@ -159,7 +159,7 @@ def _read_task(run: Run, task: Task, choice: Choice, group: str) -> str:
         said = texts_of(one.resps)
         of_filter[name] = Line(_values(one.value, len(said), metric, where), _scalar(one.filtered_resps)[:SHOWN])
         if name not in texts:
-            texts[name] = [said_of(text) for text in said], _asked(one, number)
+            texts[name] = [said_of(text) for text in said], _asked(one, number, where)
     if decoder is None:
         raise MeasurementError(f"{task.path} is empty: run lm-eval with --log_samples again")
     chosen = _filter(filters, choice, task.path)
@@ -238,18 +238,18 @@ def _scalar(filtered: Any) -> str:
     return filtered if isinstance(filtered, str) else ""
 
 
-def _asked(one: Sample, line: int) -> Asked:
+def _asked(one: Sample, line: int, where: str) -> Asked:
     """64 bits of each hash are plenty, and a hundred thousand whole ones are 30 MB."""
     shown = memoryview(one.doc)[: 2 * SHOWN].tobytes().decode(errors="ignore")[:SHOWN]
     if one.doc_hash:
         what = one.doc_hash[:PART] + one.target_hash[:PART]
     else:
-        what = fingerprint.of([_plain(bytes(one.doc)), _plain(bytes(one.target))]) if shown else ""
+        what = fingerprint.of([_plain(bytes(part), where) for part in (one.doc, one.target)]) if shown else ""
     return Asked(what, one.prompt_hash[:PART], shown, line)
 
 
-def _plain(content: bytes) -> str:
-    return canonical(msgspec.json.decode(content)) if content else ""
+def _plain(content: bytes, where: str) -> str:
+    return canonical(decode(msgspec.json.Decoder(), content, where, "line of lm-eval's samples")) if content else ""
 
 
 def sent_with(arguments: Any) -> Settings:

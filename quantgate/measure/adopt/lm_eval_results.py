@@ -16,13 +16,12 @@ class Results(msgspec.Struct, frozen=True):
     config: dict[str, Any] | None = None
     configs: dict[str, Any] = {}
     versions: dict[str, Any] = {}
-    group_subtasks: dict[str, Any] = {}
+    group_subtasks: dict[str, list[str]] = {}
     shots: dict[str, Any] = msgspec.field(default_factory=dict, name="n-shot")
     chat_template_sha: str | msgspec.UnsetType | None = msgspec.UNSET
     system_instruction_sha: str | None = None
     fewshot_as_multiturn: bool | None = None
     transformers_version: str | None = None
-    date: float | None = None
 
     @property
     def model(self) -> str:
@@ -31,7 +30,7 @@ class Results(msgspec.Struct, frozen=True):
     def group_of(self, task: str) -> str:
         """The outermost group that a task is in; the task itself where it is in none."""
         name, seen = task, {task}
-        while (above := next((group for group, parts in self.group_subtasks.items() if name in (parts or ())), None)) not in {None, *seen}:
+        while (above := next((group for group, parts in self.group_subtasks.items() if name in parts), None)) not in {None, *seen}:
             name = str(above)
             seen.add(name)
         return name

@@ -92,6 +92,13 @@ def test_ids_of_messages_are_no_content_and_another_question_is(tmp_path: Path, 
     assert f"'two?' ({tmp_path / 'b.eval'}, sample 1)" in said
 
 
+def test_a_file_that_is_no_text_is_known_for_none_and_an_odd_input_is_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = [log(tmp_path / f"{name}.json", [sample(1, "C", input=[name])]) for name in "ab"]
+    assert "item '1' is another question on either side: \"['a']\"" in refused(capsys, *odd)
+    (tmp_path / "c.jsonl").write_bytes(b'{"\xff": 1}\n')
+    assert "c.jsonl holds nothing that a reader knows" in refused(capsys, tmp_path / "c.jsonl", tmp_path / "c.jsonl")
+
+
 def test_a_difference_of_temperature_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sides = [log(tmp_path / f"{t}.json", [sample(1, "C")], model_generate_config={"temperature": t}) for t in (0.0, 1.0)]
     assert judged(capsys, *sides)[0]["reason"] == "the sampling's temperature changed from 0.0 to 1.0: measure both alike again"

@@ -178,6 +178,14 @@ def test_a_broken_line_is_named(tmp_path: Path, second: str, said: str) -> None:
     assert said in str(refusal.value)
 
 
+@pytest.mark.parametrize("place", [b"0+1?", b"so 1"])
+def test_bytes_that_are_no_text_are_named(tmp_path: Path, place: bytes) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [line(5, 1.0), {**line(0, 1.0), "doc_hash": ""}])
+    path.write_bytes(path.read_bytes().replace(place, b"\xff"))
+    with pytest.raises(MeasurementError, match=r"line 2 is no line of lm-eval's samples: .*invalid start byte"):
+        only(path)
+
+
 def test_a_document_that_stands_twice_under_one_filter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MeasurementError, match=r"line 2: document 0 stands there again under the filter none"):
         only(write_lines(tmp_path / "a.jsonl", [line(0, 1.0), line(0, 1.0)]))
