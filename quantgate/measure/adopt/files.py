@@ -16,6 +16,8 @@ T = TypeVar("T")
 START_BYTES = 1 << 16
 PACKED = b"PK\x03\x04"
 NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+NO_ZIP = (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error, UnicodeDecodeError)
+"""RuntimeError: encrypted, or (NotImplementedError) packed in a way that this Python does not know."""
 MARK = b"\xef\xbb\xbf"
 
 
@@ -57,9 +59,17 @@ def _head_of_zip(path: Path) -> Head:
             if first is not None:
                 with packed.open(first) as file:
                     start = file.read(START_BYTES)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+    except NO_ZIP as error:
         raise MeasurementError(f"{path} cannot be unpacked: {error}") from None
     return Head(path, start, {}, frozenset(names))
+
+
+def part(packed: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    """One file in a zip. Raises MeasurementError where it cannot be unpacked."""
+    try:
+        return packed.read(name)
+    except NO_ZIP as error:
+        raise MeasurementError(f"{path}: {name} cannot be unpacked ({error}); fetch it again, or unpack it yourself") from None
 
 
 def _longer_line(path: Path, line: bytes) -> Any:

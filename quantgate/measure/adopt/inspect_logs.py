@@ -12,7 +12,7 @@ import msgspec
 
 from quantgate import fingerprint
 from quantgate.errors import MeasurementError
-from quantgate.measure.adopt.files import Head, decode, whole
+from quantgate.measure.adopt.files import Head, decode, part, whole
 from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run, Settings, chosen_of, worth_of
 
 NAME = "Inspect"
@@ -104,7 +104,7 @@ def _opened(path: Path) -> tuple[Log, Iterator[tuple[str, Sample]]]:
         log = (
             Log()
             if header is None
-            else decode(msgspec.json.Decoder(Log), _part(packed, header, path), f"{path}: {header}", "log of Inspect's")
+            else decode(msgspec.json.Decoder(Log), part(packed, header, path), f"{path}: {header}", "log of Inspect's")
         )
     return log, _packed(path)
 
@@ -114,14 +114,7 @@ def _packed(path: Path) -> Iterator[tuple[str, Sample]]:
     with zipfile.ZipFile(path) as packed:
         for name in packed.namelist():
             if name.startswith("samples/") and name.endswith(".json"):
-                yield f"{path}: {name}", decode(decoder, _part(packed, name, path), f"{path}: {name}", "sample of Inspect's")
-
-
-def _part(packed: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    try:
-        return packed.read(name)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise MeasurementError(f"{path}: {name} cannot be unpacked ({error}); write the log as JSON with `inspect log convert`") from None
+                yield f"{path}: {name}", decode(decoder, part(packed, name, path), f"{path}: {name}", "sample of Inspect's")
 
 
 def _settings(config: Any) -> Settings:

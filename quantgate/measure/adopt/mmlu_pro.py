@@ -14,7 +14,7 @@ import msgspec
 
 from quantgate import fingerprint
 from quantgate.errors import MeasurementError
-from quantgate.measure.adopt.files import Head, decode, lines, opened
+from quantgate.measure.adopt.files import Head, decode, lines, opened, part
 from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run
 
 NAME = "MMLU-Pro"
@@ -87,11 +87,7 @@ def _rows(path: Path) -> Iterator[tuple[str, int, Row]]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as packed:
             for name in sorted(one for one in packed.namelist() if one.endswith(".json")):
-                try:
-                    content = packed.read(name)
-                except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-                    raise MeasurementError(f"{path}: {name} cannot be unpacked: {error}") from None
-                yield from _list(content, f"{path}: {name}")
+                yield from _list(part(packed, name, path), f"{path}: {name}")
         return
     with opened(path) as file:
         is_list = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"[")

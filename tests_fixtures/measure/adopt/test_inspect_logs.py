@@ -125,6 +125,14 @@ def test_what_is_broken_or_stands_twice_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(MeasurementError, match=r"cut.eval cannot be unpacked: File is not a zip file"):
         only(path)
+    for number, said in ((1, r"worn.eval cannot be unpacked"), (2, r"worn.eval: samples/2_epoch_1.json cannot be unpacked \(")):
+        path = log(tmp_path / "worn.eval", [sample(n, "C", said="4" * 500) for n in (1, 2)])
+        content = bytearray(path.read_bytes())
+        begin = content.find(b"samples/%d_epoch_1.json" % number) + 30
+        content[begin : begin + 30] = bytes(30)
+        path.write_bytes(content)
+        with pytest.raises(MeasurementError, match=said):
+            only(path)
     with pytest.raises(MeasurementError, match=r"samples/1_epoch_1.json is no sample of Inspect's: Expected `int`, got `str`"):
         only(log(tmp_path / "odd.eval", [{**sample(1, "C"), "epoch": "1"}]))
     with pytest.raises(MeasurementError, match="holds no item that was answered: all 1 are errors"):
