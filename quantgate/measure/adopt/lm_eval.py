@@ -15,7 +15,7 @@ import msgspec
 from quantgate import fingerprint
 from quantgate.errors import MeasurementError
 from quantgate.measure.adopt.files import Head, canonical, decode, lines
-from quantgate.measure.adopt.lm_eval_results import Results, results_of
+from quantgate.measure.adopt.lm_eval_results import Results, results_of, sent_with
 from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run, Said, Settings, chosen_of, said_of, worth_of
 
 NAME = "lm-eval"
@@ -250,15 +250,3 @@ def _asked(one: Sample, line: int, where: str) -> Asked:
 
 def _plain(content: bytes, where: str) -> str:
     return canonical(decode(msgspec.json.Decoder(), content, where, "line of lm-eval's samples")) if content else ""
-
-
-def sent_with(arguments: Any) -> Settings:
-    """What was sent with the first request: temperature, max_gen_toks and what else is one value."""
-    while isinstance(arguments, dict | list) and arguments:
-        values = list(arguments.values()) if isinstance(arguments, dict) else arguments
-        settings = [one for one in values if isinstance(one, dict) and not any(isinstance(part, dict) for part in one.values())]
-        settings = [one for one in settings if not any(key.startswith("arg_") for key in one)]
-        if settings:
-            return {key: value for key, value in sorted(settings[0].items()) if isinstance(value, bool | int | float | str)}
-        arguments = values[0]
-    return {}

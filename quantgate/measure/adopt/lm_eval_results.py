@@ -1,4 +1,4 @@
-"""What lm-eval wrote of a run beside its samples: `results_<time>.json`, whose time is the samples'."""
+"""What lm-eval wrote of a run: `results_<time>.json` beside its samples, whose time is theirs, and the requests in the samples."""
 
 from pathlib import Path
 from typing import Any
@@ -65,3 +65,15 @@ def results_of(samples: Path, stamp: str) -> Results:
         return NOTHING
     found = sorted(samples.parent.glob(f"*_{stamp}.json"))
     return whole(found[0], Results, "results file of lm-eval's") if found else NOTHING
+
+
+def sent_with(arguments: Any) -> Settings:
+    """What was sent with the first request: temperature, max_gen_toks and what else is one value."""
+    while isinstance(arguments, dict | list) and arguments:
+        values = list(arguments.values()) if isinstance(arguments, dict) else arguments
+        settings = [one for one in values if isinstance(one, dict) and not any(isinstance(part, dict) for part in one.values())]
+        settings = [one for one in settings if not any(key.startswith("arg_") for key in one)]
+        if settings:
+            return {key: value for key, value in sorted(settings[0].items()) if isinstance(value, bool | int | float | str)}
+        arguments = values[0]
+    return {}
