@@ -226,8 +226,8 @@ def texts_of(resps: Any) -> list[str]:
     for one in resps if isinstance(resps, list) else ():
         if isinstance(one, str):
             found.append(one)
-        elif isinstance(one, list) and all(isinstance(text, str) for text in one):
-            found += one
+        elif isinstance(one, list) and not any(isinstance(part, list) for part in one[:2]):
+            found += [part for part in one if isinstance(part, str)]
     return found
 
 
