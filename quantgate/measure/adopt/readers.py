@@ -1,7 +1,7 @@
 """Which harness wrote a file: the one table of readers, asked by what the file says and not by its name."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -55,7 +55,7 @@ def adopt(path: Path, choice: Choice) -> dict[str, Run]:
         raise ConfigurationError(f"{path} does not exist; give two files or folders of results")
     if choice.columns:
         with _without_collector():
-            return {run.suite: run for run in PLAIN.read(_files(path), choice)}
+            return _by_suite(path, PLAIN.read(_files(path), choice))
     by_reader: dict[str, list[Path]] = {}
     readers = {one.name: one for one in READERS}
     aggregated = None
@@ -74,7 +74,16 @@ def adopt(path: Path, choice: Choice) -> dict[str, Run]:
         raise MeasurementError(f"{path} holds the files of several harnesses ({shown}): name one file, or a folder of one of them")
     ((name, files),) = by_reader.items()
     with _without_collector():
-        return {run.suite: run for run in readers[name].read(files, choice)}
+        return _by_suite(path, readers[name].read(files, choice))
+
+
+def _by_suite(path: Path, runs: Iterable[Run]) -> dict[str, Run]:
+    """Raises MeasurementError for two of one name: one would hide the other."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        if (other := found.setdefault(run.suite, run)) is not run:
+            raise MeasurementError(f"{path} holds two runs of the suite {run.suite!r} ({other.path.name}, {run.path.name}): name one file")
+    return found
 
 
 @contextmanager

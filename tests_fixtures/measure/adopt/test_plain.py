@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from quantgate.errors import ConfigurationError, MeasurementError
-from quantgate.measure.adopt import Run, columns_of
+from quantgate.measure.adopt import Choice, Run, adopt, columns_of
 from tests_fixtures.doubles.adopted import judged, only, refused, shown, write_json, write_lines
 
 TABLE = "no,ok,said,part\n7,true,B,math\n5,0,,math\n9,1.0,A,law\n"
@@ -146,3 +146,12 @@ def test_an_option_that_counts_for_a_side_stands_there_twice_at_most(tmp_path: P
     path = write_lines(tmp_path / "a.jsonl", [{"id": 1, "ok": True}])
     said = refused(capsys, path, path, "--model=a", "--model=b", "--model=c")
     assert said.startswith("--model stands there 3 times; give it once for both sides, or twice")
+
+
+def test_two_files_that_are_to_be_one_suite_do_not_hide_one_another(tmp_path: Path) -> None:
+    for name in ("algebra", "geometry"):
+        (tmp_path / f"{name}.csv").write_text(TABLE, encoding="utf-8")
+    assert {run.suite for run in adopt(tmp_path, Choice(columns=columns_of(COLUMNS))).values()} == {"algebra", "geometry"}
+    with pytest.raises(MeasurementError) as error:
+        adopt(tmp_path, Choice(columns=columns_of(COLUMNS), suite="math"))
+    assert str(error.value) == f"{tmp_path} holds two runs of the suite 'math' (algebra.csv, geometry.csv): name one file"
