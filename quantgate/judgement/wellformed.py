@@ -145,7 +145,7 @@ def let_pass(measured: Answers, may: float | None) -> str | None:
     """A note where more answers are none than may be where nobody states otherwise; None where they are not, or void anyway."""
     if may is None or void(measured) is None or void(measured, may=may) is not None:
         return None
-    return f"unanswered = {may:g} lets pass, {unanswered_in_words(measured.items)}"
+    return f"{unanswered_in_words(measured.items)}, which unanswered = {may:g} allows"
 
 
 def _unread(measured: Answers) -> list[Answer]:
