@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 QUESTIONS = QuestionSuite("sums", [Question(f"q{n}", "sums", f"{n} + 1?", str(n + 1 + (n % 7 == 0))) for n in range(40)], 64)
 TEXTS = TextSuite("texts", [Document(f"d{n}", f"document {n} of many") for n in range(40)])
 SECONDS = 60
+AT_ONCE = 4
 
 
 class Slow(LittleVllm):
@@ -65,7 +66,7 @@ class Slow(LittleVllm):
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     monkeypatch.delenv("QUANTGATE_API_KEY", raising=False)
-    monkeypatch.setattr(turns, "CONCURRENCY", 4)
+    monkeypatch.setattr(turns, "CONCURRENCY", AT_ONCE)
     monkeypatch.setattr(turns, "WAITS_SECONDS", (0.0, 0.0))
     with running(made=Slow) as little:
         assert isinstance(little, Slow)
@@ -130,7 +131,8 @@ def test_an_ended_process_has_kept_what_had_come(slow: Slow, tmp_path: Path, kin
     told: list[tuple[str, str]] = []
     measured = measure(slow.url, kind, tmp_path, told)
     assert plain(measured) == whole
-    assert len(slow.numbers) == asked_in_all - there
+    # What the ended process had just sent may reach the server only now.
+    assert 0 <= len(slow.numbers) - (asked_in_all - there) <= AT_ONCE
     assert [line for _, line in told if f"goes on with {there} answers" in line]
     assert file.exists()
     write_record(tmp_path, measured)
