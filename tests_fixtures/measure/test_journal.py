@@ -58,16 +58,26 @@ def test_what_was_kept_is_there_again_as_it_was(file: Path, journal: Open, told:
     assert told == [("server", f"small/fp8 gsm8k: goes on with 2 answers that were kept of {again.started}")]
 
 
-def test_more_is_added_behind_it_and_the_seconds_add_up(file: Path, journal: Open) -> None:
+def test_more_is_added_behind_it(file: Path, journal: Open) -> None:
     second = journal(file)
     second.add("first", "q2", REPLY)
     second.close()
+    third = journal(file)
+    assert set(third.known("first")) == {"q1", "q2"}
+    assert third.started == second.started
+
+
+def test_it_began_when_its_first_sitting_did(file: Path, journal: Open) -> None:
+    began = journal(file).started
+    file.write_bytes(file.read_bytes().replace(began.encode(), b"2026-01-02T03:04:05+00:00", 1))
+    assert journal(file).started == "2026-01-02T03:04:05+00:00"
+
+
+def test_the_seconds_of_all_sittings_add_up(file: Path, journal: Open) -> None:
     lines = file.read_bytes().splitlines(keepends=True)
     lines[-1] = re.sub(rb'"seconds":[0-9.e-]+', b'"seconds":1234.5', lines[-1])
     file.write_bytes(b"".join(lines))
     third = journal(file)
-    assert set(third.known("first")) == {"q1", "q2"}
-    assert third.started == second.started
     assert 1234.5 <= third.seconds() < 1300
 
 
@@ -102,7 +112,8 @@ def test_under_other_conditions_it_begins_anew_and_says_why(
     assert line.endswith(f": {said}")
     second.add("first", "q9", REPLY)
     second.close()
-    assert set(journal(file, CONDITIONS | changed).known("first")) == {"q9"}
+    third = journal(file, CONDITIONS | changed)
+    assert (len(third), set(third.known("first"))) == (1, {"q9"})
 
 
 @pytest.mark.parametrize("content", [b"", b"not JSON\n", b'{"format": 1}\n', b"\xff\xfe"])

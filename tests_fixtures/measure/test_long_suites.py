@@ -16,7 +16,9 @@ import pytest
 
 from quantgate.errors import MeasurementError
 from quantgate.measure import Sitting, measure_answers, measure_text_loss, turns
-from quantgate.records import Measurement, write_record
+from quantgate.measure.journal import conditions_of
+from quantgate.measure.provenance import provenance
+from quantgate.records import Measurement, Started, TextLoss, write_record
 from quantgate.registry import Checkpoint, Serve
 from quantgate.server.endpoint import Endpoint
 from quantgate.suites import Document, Question, QuestionSuite, TextSuite
@@ -158,3 +160,22 @@ def test_another_way_to_serve_it_begins_anew(slow: Slow, tmp_path: Path) -> None
     measure_answers(server, QUESTIONS, 10, Sitting(tmp_path, tell=lambda *one: told.append(one)))
     assert slow.numbers.count("/v1/chat/completions") == 50
     assert told[0][1].endswith("serve.max model len was not there and is 512")
+
+
+def test_the_hour_and_the_card_are_no_conditions(slow: Slow) -> None:
+    server = Endpoint(slow.url, CHECKPOINT, REFERENCE)
+    under = provenance(server, "suite", {"temperature": 0}, Started())
+    later = msgspec.structs.replace(under, started="2027-01-01T00:00:00+00:00", seconds=9.0, gpu_uuid=["GPU-2"])
+    assert conditions_of(server, later) == conditions_of(server, under)
+    assert conditions_of(server, msgspec.structs.replace(under, vllm="1.0")) != conditions_of(server, under)
+
+
+def test_what_was_not_asked_now_says_nothing_of_the_client_and_a_record_ends_it(slow: Slow, tmp_path: Path) -> None:
+    first, again = (measure(slow.url, "texts", tmp_path) for _ in range(2))
+    assert isinstance(first, TextLoss)
+    assert isinstance(again, TextLoss)
+    assert first.client_cpu_share is not None
+    assert again.client_cpu_share is None
+    (kept,) = (tmp_path / "small" / "nvfp4").iterdir()
+    write_record(tmp_path, again)
+    assert not kept.exists()

@@ -11,7 +11,7 @@ import pytest
 from quantgate.errors import MeasurementError, ServerError
 from quantgate.measure import turns
 from quantgate.measure.journal import Journal
-from quantgate.measure.turns import Came, FailedRequestError, in_turns
+from quantgate.measure.turns import Came, FailedRequestError, in_turns, is_passing
 
 
 class Item(NamedTuple):
@@ -170,3 +170,10 @@ def test_what_was_kept_may_be_enough(script: Script) -> None:
 
 def test_the_words_of_a_failure_are_one_line_of_bounded_length() -> None:
     assert str(FailedRequestError("a\n b" + "c" * 500)) == "a b" + "c" * 197
+
+
+@pytest.mark.parametrize(
+    ("status", "passes"), [(400, False), (401, False), (404, False), (408, True), (429, True), (499, False), (500, True), (503, True)]
+)
+def test_which_answers_of_a_server_may_pass(status: int, passes: bool) -> None:
+    assert is_passing(status) == passes
