@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from quantgate.errors import ConfigurationError
 
@@ -11,7 +14,9 @@ if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
     from tokenizers import Tokenizer
 
+T = TypeVar("T")
 WHOLE_BELOW_BYTES = 1 << 30
+SETTLED_NS = 2_000_000_000
 PROBE = "one two  three\n3.14 ünïcode"
 SCRIPTS = """The quick brown fox doesn't  jump over 13 lazy dogs; I'LL say: "it's 1,234,567.89 €" (≈ 10⁻³)!? Crème brûlée,
 Straße, İstanbul, ǅ.
@@ -41,6 +46,28 @@ def of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
+def _once(read: Callable[[Path], T]) -> Callable[[Path], T]:
+    """A folder is read again only when one of its files has another name, size, place on the disk or time of change.
+
+    A folder that was written to just now is not kept: a file system's clock may not tell the next change from that one.
+    """
+    kept: dict[Path, tuple[object, T]] = {}
+
+    @wraps(read)
+    def read_or_kept(folder: Path) -> T:
+        files = [(file.name, file.stat()) for file in sorted(folder.iterdir()) if file.is_file()] if folder.is_dir() else []
+        state = [(name, seen.st_size, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns) for name, seen in files]
+        if folder in kept and kept[folder][0] == state:
+            return kept[folder][1]
+        value = read(folder)
+        if all(time.time_ns() - seen.st_ctime_ns > SETTLED_NS for _, seen in files):
+            kept[folder] = state, value
+        return value
+
+    return read_or_kept
+
+
+@_once
 def of_tokenizer(folder: Path) -> str:
     """What a text becomes: vocabulary, merges, added tokens, and the ids of a fixed text; not truncation, padding, version.
 
@@ -77,6 +104,7 @@ def named_tokens(folder: Path) -> dict[str, str | None]:
     return {key: plain.get(key) for key in ("bos_token", "eos_token", "pad_token", "unk_token")}
 
 
+@_once
 def tokenizer(folder: Path) -> "Tokenizer":
     """The tokenizer of tokenizer.json, without the truncation and padding that a saving library may have left in it.
 
@@ -128,6 +156,7 @@ def _template(folder: Path) -> str:
     return told if isinstance(told, str) else ""
 
 
+@_once
 def of_checkpoint(folder: Path) -> str:
     """config.json and the weights: every byte below 1 GiB, above that each shard's header and size."""
     shards = sorted(folder.glob("*.safetensors"))
@@ -135,13 +164,13 @@ def of_checkpoint(folder: Path) -> str:
     parts: list[Any] = [read_json(folder / "config.json")]
     for shard in shards:
         with shard.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest() if whole else _header(file.read(8), file.read(1 << 26))
+            content = hashlib.file_digest(file, "sha256").hexdigest() if whole else _header(file)
         parts.append([shard.name, shard.stat().st_size, content])
     return of(parts)
 
 
-def _header(length: bytes, beginning: bytes) -> str:
-    return hashlib.sha256(beginning[: int.from_bytes(length, "little")]).hexdigest()
+def _header(shard: BinaryIO) -> str:
+    return hashlib.sha256(shard.read(min(int.from_bytes(shard.read(8), "little"), 1 << 26))).hexdigest()
 
 
 def read_json(path: Path) -> dict[str, Any]:
