@@ -125,7 +125,7 @@ def _started() -> subprocess.Popen[str]:
     """Raises MeasurementError where it does not come up: an answer would be wrong for no fault of its own."""
     with TemporaryFile("w+", encoding="utf-8") as told:
         process = subprocess.Popen(
-            [sys.executable, "-I", str(CHILD), str(PAIR_CPU_SECONDS)],
+            [sys.executable, "-P", str(CHILD), str(PAIR_CPU_SECONDS)],  # not from beside CHILD, where code.py lies; from PYTHONPATH
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told, text=True, encoding="utf-8",
         )  # fmt: skip
         if _line(process).strip() == READY:

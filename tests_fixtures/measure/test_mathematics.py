@@ -185,3 +185,10 @@ def test_nothing_is_asked_where_answers_could_not_be_compared(
         measure_answers(nobody, QuestionSuite("sums", [Question("q", "all", "1?", "1")], 8, scorer="math"))
     assert str(error.value).startswith(f"math-verify, which compares mathematical answers, does not start ({why}")
     assert "\n" not in str(error.value)
+
+
+def test_the_child_finds_what_this_process_would_on_pythonpath(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = "def parse(text, **_):\n    return ['on the path']\ndef verify(*_, **__):\n    return True\n"
+    (tmp_path / "math_verify.py").write_text(stub, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert read_all([("it is $x$", "y")]) == [Read("on the path", False, True)]
