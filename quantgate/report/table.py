@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 MIB = 2**20
 WORST_FIRST = ("fail", "error", "inconclusive", "pass")
-WIDE = 400
-"""Columns where the output goes elsewhere than to a terminal: one line a checkpoint."""
+WIDE = 100_000
+"""Columns where the output goes elsewhere than to a terminal: Markdown has one line a checkpoint, however many suites there are."""
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +111,10 @@ def show_table(family: Family, found: Sequence[Row]) -> None:
     if sys.stdout.isatty():
         Console(highlight=False).print(_for_eyes(family, found))
     else:
-        Console(width=WIDE, highlight=False).print(_markdown(family, found))
+        console = Console(width=WIDE, highlight=False)
+        with console.capture() as drawn:
+            console.print(_markdown(family, found))
+        print("\n".join(line for line in drawn.get().splitlines() if line.strip()))
 
 
 def _for_eyes(family: Family, found: Sequence[Row]) -> "Table":
@@ -120,16 +123,23 @@ def _for_eyes(family: Family, found: Sequence[Row]) -> "Table":
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for head in (family.name, "figure", "against BF16"):
+    for head in (family.name, "figure", "against BF16", "verdict"):
         table.add_column(head)
     largest = _largest(found)
     for row in found:
         size, smaller = _size(row, largest)
-        told = "; ".join(filter(None, (smaller, row.verdict or row.remark)))
-        table.add_row(Text(row.checkpoint, style="bold"), size, Text(told, style="bold"), end_section=not row.cells)
+        worst = Text(row.verdict.partition(":")[0], style="bold")
+        table.add_row(
+            Text(row.checkpoint, style="bold"),
+            size,
+            Text("; ".join(filter(None, (smaller, row.remark))), style="bold"),
+            worst,
+            end_section=not row.cells,
+        )
         for number, cell in enumerate(row.cells, 1):
             lost = _loss(row, cell).replace("n = ", "n=")
-            table.add_row(f"  {cell.suite}", f"{cell.name} {cell.shown}", lost, end_section=number == len(row.cells))
+            verdict = cell.judged.verdict if cell.judged is not None else ""
+            table.add_row(f"  {cell.suite}", f"{cell.name} {cell.shown}", lost, verdict, end_section=number == len(row.cells))
     return table
 
 

@@ -1,8 +1,10 @@
 """`quantgate table`: every checkpoint of models.toml in a row, with what a run found, or why there is nothing."""
 
 import json
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks import recipes
@@ -56,6 +58,35 @@ def test_a_row_has_size_figures_losses_with_n_and_the_worst_verdict(options: lis
     assert nvfp4[4] == "fail: reference-text"
     assert skipped[-1] == "skipped on cpu: no kernel"
     assert late[-1] == "not measured"
+
+
+def test_markdown_has_one_line_a_checkpoint_however_many_suites_there_are(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"a-suite-with-rather-a-long-name-{number:02}" for number in range(40)]
+    models = tmp_path / "models.toml"
+    models.write_text(models.read_text().replace('["reference-text", "decode-16x64"]', json.dumps(names)))
+    for name in names:
+        write_record(tmp_path / "records", msgspec.structs.replace(text_loss(), suite=name))
+    assert cli.main(options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 4
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_on_a_terminal_each_suite_has_its_verdict(
+    options: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert cli.main(options) == 0
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    shown = {line.split()[0]: line.split() for line in plain.splitlines() if line.split()}
+    assert shown["nvfp4"][-1] == "fail"
+    assert shown["reference-text"][-1] == "fail"
+    assert shown["decode-16x64"][-1] == "pass"
+    assert " ".join(shown["a16"]).endswith("skipped on cpu: no kernel")
 
 
 def test_figures_of_other_weights_are_not_shown_as_these(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
