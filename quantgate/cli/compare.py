@@ -50,6 +50,12 @@ def add_compare(commands: Any) -> None:
         help="what is what in JSON lines or CSV (id, question, correct, score, answer, group, cluster, …); twice: one a side",
     )
     others.add_argument("--suite", default="", metavar="NAME", help="all tasks of a folder are one suite of this name, each a group")
+    others.add_argument(
+        "--mean",
+        choices=("question", "category"),
+        default="question",
+        help="which of LiveBench's two means is judged: over questions (question), or its own, over categories of their tasks",
+    )
     others.add_argument("--common", action="store_true", help="compare the items that both sides have; the line counts those left out")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.set_defaults(run=_compare)
@@ -93,7 +99,9 @@ def _judged(options: argparse.Namespace, stated: "Tolerance", loaded: "Registry 
     sides = (options.baseline, options.candidate)
     columns, models = _a_side([columns_of(one) for one in options.columns], "--columns"), _a_side(options.model, "--model")
     choices = [
-        Choice(filter=options.filter, metric=options.metric, suite=options.suite, model=model or "", columns=column or ())
+        Choice(
+            filter=options.filter, metric=options.metric, suite=options.suite, model=model or "", columns=column or (), mean=options.mean
+        )
         for column, model in zip(columns, models, strict=True)
     ]
     foreign = [is_foreign(path, choice) for path, choice in zip(sides, choices, strict=True)]

@@ -42,6 +42,7 @@ def between_answers(measured: Answers, baseline: Answers, unanswered: float | No
         or not_finite(measured, baseline)
         or early.obstacle(measured, baseline)
         or _unpaired(measured.items, early.asked_of(baseline, measured).items, "item")
+        or _meant_otherwise(measured, baseline)
         or _graded_otherwise(measured, baseline)
         or void(baseline, "baseline", unanswered)
     )
@@ -56,6 +57,8 @@ def between_unpaired_answers(measured: Answers, baseline: Answers, unanswered: f
     if found is None and (one := measured.stopped or baseline.stopped) is not None:
         found = f"{early.how_far(one)}, and what was stopped early is compared in pairs only"
     both = (*measured.items, *baseline.items)
+    if found is None and "category" in (measured.mean, baseline.mean):
+        found = "the mean by category is compared in pairs only"
     if found is None and any(item.worth not in (0, 1) for item in both):
         found = "graded answers are compared in pairs only"
     if found is None and (inside := next((item for item in both if item.cluster is not None), None)) is not None:
@@ -176,9 +179,15 @@ def _graded_otherwise(measured: Answers, baseline: Answers) -> str | None:
             return _other_cluster("item", item, other)
         if item.group != other.group:
             return f"item {item.id!r} is in group {item.group!r}, in the baseline in {other.group!r}: measure both alike again"
+        if item.task != other.task:
+            return f"item {item.id!r} is of task {item.task!r}, in the baseline of {other.task!r}: measure both alike again"
         if (item.score is None) != (other.score is None):
             return f"item {item.id!r} is graded on one side and right or wrong on the other: measure both alike again"
     return None
+
+
+def _meant_otherwise(measured: Answers, baseline: Answers) -> str | None:
+    return _changed("the mean that is judged", baseline.mean, measured.mean)
 
 
 def not_finite(*records: Measurement) -> str | None:

@@ -7,7 +7,7 @@ checkpoint may lose what the suite stands for without a trace in it, which decid
 import math
 
 from quantgate import stats
-from quantgate.judgement import admissible, early, endings, failed, sides
+from quantgate.judgement import admissible, early, endings, failed, means, sides
 from quantgate.judgement.groups import weigh_groups, weigh_unpaired_groups
 from quantgate.judgement.paired import loss_of
 from quantgate.judgement.rule import ALONE, ALPHA, Bearing, Bears, Evidence, FailWhen, Others, between, decide
@@ -50,9 +50,9 @@ def weigh_answers(
 ) -> Evidence:
     """The loss of accuracy in percentage points, paired by item; of the whole, and of each group (`group_points`).
 
-    Right or wrong: Tango's interval, McNemar's exact p. In clusters, or scores: see `paired.py`. `mde` and `n_needed` take the
-    discordance seen here, or `discordance` where none was seen or the checkpoint is BF16 itself. Raises ConfigurationError for a
-    tolerance <= 0.
+    Right or wrong: Tango's interval, McNemar's exact p. In clusters, or scores: see `paired.py`; the mean by category: `means.py`.
+    `mde` and `n_needed` take the discordance seen here, or `discordance` where none was seen or the checkpoint is BF16 itself. Raises
+    ConfigurationError for a tolerance <= 0.
     """
     tolerance = between("accuracy_points", accuracy_points, 0, math.inf)
     measured, baseline = failed.without_failed(measured, baseline)
@@ -60,7 +60,8 @@ def weigh_answers(
     if obstacle is not None:
         return Evidence(measured=measured, unit=ANSWERS_UNIT, tolerance=tolerance, obstacle=obstacle)
     before = {item.id: item.worth for item in baseline.items}
-    alike, found = early.asked_of(baseline, measured), loss_of(measured.items, before)
+    alike, by_question = early.asked_of(baseline, measured), loss_of(measured.items, before)
+    found = means.by_category(measured.items, before, by_question) if measured.mean == "category" else by_question
     stop, stopped = early.weigh_stop(
         measured,
         baseline,
@@ -72,7 +73,8 @@ def weigh_answers(
     noise = noise_of(baseline)
     groups = weigh_groups(measured, before, tolerance, group_points, fail_when)
     seen = 0.0 if measured.precision == REFERENCE_PRECISION else found.discordance
-    plain = found.discordant is not None and found.clusters is None
+    plain = found.discordant is not None and found.clusters is None and measured.mean == "question"
+    two = means.two_of(measured, before, by_question.estimate)
     d = seen or discordance
     return Evidence(
         measured=measured,
@@ -89,6 +91,7 @@ def weigh_answers(
             *stop,
         ],
         notes=[
+            means.said(two),
             stopped,
             *sides.notes(measured, baseline),
             failed.named(measured, baseline),
@@ -108,6 +111,7 @@ def weigh_answers(
         p_value_mid=stats.mcnemar_mid_p(found.discordant.regressed, found.discordant.improved) if plain and found.discordant else None,
         clusters=found.clusters,
         groups=groups.losses,
+        means=two,
         noise=noise,
     )
 

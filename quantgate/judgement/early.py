@@ -41,6 +41,8 @@ def why_not(baseline: Answers, ids: Iterable[str]) -> str | None:
         return "its items stand in clusters, which are no random order of single items"
     if any(item.score is not None for item in baseline.items):
         return "its items are graded, not right or wrong"
+    if baseline.mean != "question":
+        return "it is judged by its mean over categories, in which items do not weigh the same"
     if baseline.stopped is not None:
         return "its baseline was stopped early itself"
     if {item.id for item in baseline.items} != set(ids):

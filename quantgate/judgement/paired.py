@@ -29,7 +29,7 @@ class Loss(NamedTuple):
 
 def loss_of(items: Sequence[Answer], before: Mapping[str, float]) -> Loss:
     """Of these items, against their worth (0 to 1) in the baseline, by id; at least one item."""
-    clusters = [_cluster(item) for item in items]
+    clusters = [cluster_of(item) for item in items]
     was, now = [before[item.id] for item in items], [item.worth for item in items]
     regressed, improved = (sum(map(sign, was, now)) for sign in (float.__gt__, float.__lt__))
     held = Counter(clusters)
@@ -63,7 +63,7 @@ def loss_of(items: Sequence[Answer], before: Mapping[str, float]) -> Loss:
     )
 
 
-def _cluster(item: Answer) -> Hashable:
+def cluster_of(item: Answer) -> Hashable:
     """What the item belongs to; an item without a cluster is one of its own."""
     return (item.id,) if item.cluster is None else item.cluster
 

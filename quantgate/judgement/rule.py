@@ -21,7 +21,7 @@ from quantgate import stats
 from quantgate.errors import ConfigurationError
 from quantgate.judgement.endings import unanswered
 from quantgate.judgement.wording import NOUNS
-from quantgate.records import Answers, Discordant, Divergence, GroupLoss, Measurement, Noise, Unanswered, Verdict
+from quantgate.records import Answers, Discordant, Divergence, GroupLoss, MeanLoss, Measurement, Noise, Unanswered, Verdict
 from quantgate.stats import Estimate
 
 ALPHA = 0.025
@@ -95,6 +95,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     p_value_mid: float | None = None
     clusters: int | None = None
     groups: Sequence[GroupLoss] = ()
+    means: Sequence[MeanLoss] = ()
     noise: Noise | None = None
     divergence: Divergence | None = None
 
@@ -162,6 +163,7 @@ def decide(evidence: Evidence, others: Others = ALONE) -> Verdict:
         aspect=evidence.aspect,
         clusters=evidence.clusters,
         groups=list(evidence.groups),
+        means=list(evidence.means),
         numerics=evidence.measured.provenance.numerics,
         kernels=list(evidence.measured.provenance.kernels),
         noise=evidence.noise,

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 
+from quantgate import stats
 from quantgate.judgement.endings import is_odd, never_came, repeats_itself, unanswered_in_words
 from quantgate.records import Answer, Answers, DocumentLoss, Measurement, TextLoss, Throughput
 
@@ -25,7 +26,9 @@ def malformed(record: Measurement) -> str | None:
     if isinstance(record, TextLoss):
         return _twice_or_none(record.documents, "document") or _losses(record) or _likeliest(record) or _again(record) or _follows(record)
     if isinstance(record, Answers):
-        return _twice_or_none(record.items, "item") or _scores(record) or _stop(record) or _again(record) or _follows(record)
+        return (
+            _twice_or_none(record.items, "item") or _scores(record) or _mean(record) or _stop(record) or _again(record) or _follows(record)
+        )
     return _rounds(record) or _follows(record)
 
 
@@ -61,6 +64,10 @@ def _scores(record: Answers) -> str | None:
         if item.score is None and item.correct and not (item.parsed or item.strict or item.flexible):
             return f"item {item.id!r} is marked right, and no answer was found in it: one of the two is not so"
     return None
+
+
+def _mean(record: Answers) -> str | None:
+    return "it is judged by its mean over categories, and has none" if record.mean == "category" and record.category_mean is None else None
 
 
 def _stop(record: Answers) -> str | None:
@@ -106,6 +113,9 @@ def _follows(record: Measurement) -> str | None:
             name, value = "perplexity", math.exp(nll)
     elif isinstance(record, Answers):
         name, value = "accuracy", sum(item.worth for item in record.items) / len(record.items)
+        if record.category_mean is not None and math.isclose(record.accuracy, value, rel_tol=RELATIVE, abs_tol=1e-12):
+            worths, strata = [item.worth for item in record.items], [(item.group, item.task) for item in record.items]
+            name, value = "category_mean", stats.nested_mean(worths, strata)
     else:
         name, value = "decode_tps", median(one.decode_tps for one in record.rounds)
     stated = getattr(record, name)

@@ -88,6 +88,12 @@ def figure_parts(measured: Measurement) -> tuple[str, str, str]:
         return "perplexity", f"{measured.perplexity:.5g}", ""
     if isinstance(measured, Answers):
         of = "" if measured.stopped is None else f" of {measured.stopped.asked:,} asked"
+        if measured.category_mean is not None:
+            by, other, figure = "question", "category", measured.category_mean
+            if measured.mean == "category":
+                by, other, figure = other, by, measured.accuracy
+            of = f"{of} by {by} ({100 * figure:.2f} % by {other})"
+            return "accuracy", f"{100 * measured.figure:.2f}", f" %{of}"
         return "accuracy", f"{100 * measured.accuracy:.2f}", f" %{of}"
     return "decode", f"{measured.decode_tps:.0f}", " tokens/s"
 
@@ -107,7 +113,8 @@ def _found(verdict: Verdict, drop: float) -> str:
         # The interval is turned to the word: behind "better", positive is better.
         low, high = (low, high) if drop >= 0 else (-high, -low)
         shown = [f"{value + 0.0:.2f}" for value in (abs(drop), low, high)]
-        found = f"{shown[0]} {verdict.unit} {'worse' if drop >= 0 else 'better'}"
+        by = next((f" by {one.name}" for one in verdict.means if one.gated), "")
+        found = f"{shown[0]} {verdict.unit} {'worse' if drop >= 0 else 'better'}{by}"
     return f"{found}{f' [{shown[1]}, {shown[2]}]' if verdict.interval else ''}"
 
 

@@ -4,7 +4,7 @@ from quantgate.records.base import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, 
 from quantgate.records.files import VERDICT, decode, encode, read_measurement, unfinished_of, write_record, write_whole
 from quantgate.records.measurements import Answer, Answers, Divergence, DocumentLoss, DocumentTopK, Measurement, StoppedEarly, TextLoss
 from quantgate.records.speed import ClientUse, CounterCheck, DeviceHealth, Limit, Round, Throughput
-from quantgate.records.verdict import Discordant, GroupLoss, Noise, Unanswered, Verdict
+from quantgate.records.verdict import Discordant, GroupLoss, MeanLoss, Noise, Unanswered, Verdict
 
 __all__ = [
     "AS_DECLARED",
@@ -24,6 +24,7 @@ __all__ = [
     "DocumentTopK",
     "GroupLoss",
     "Limit",
+    "MeanLoss",
     "Measurement",
     "Noise",
     "Oldest",

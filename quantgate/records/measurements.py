@@ -53,8 +53,9 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One question: `strict` is the answer in the form asked for, `flexible` the answer found anywhere in the text.
 
-    `score` (0 to 1) stands where answers are graded, `cluster` where items depend on each other (turns of a conversation, one question
-    asked several times), `reasoning_characters` where it is known how much was thought before the answer.
+    `task` stands where a group (a category) has several. `score` (0 to 1) stands where answers are graded, `cluster` where items depend on
+    each other (turns of a conversation, one question asked several times), `reasoning_characters` where it is known how much was thought
+    before the answer.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     score: float | None = None
     cluster: str | None = None
     reasoning_characters: int | None = None
+    task: str = ""
 
     @property
     def worth(self) -> float:
@@ -120,13 +122,16 @@ class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
 class Answers(Record, frozen=True, kw_only=True, tag="answers"):
     """`accuracy` counts `correct` (strict form), `accuracy_flexible` the answer found anywhere; `again`, `history` as in TextLoss.
     `failed`: items whose requests failed for good, by id, with the reason; they are no items of this record. `stopped` stands where not
-    all of the suite was asked.
+    all of the suite was asked. `category_mean` stands where a suite has a second mean, over groups of the mean over their tasks;
+    `mean`: which of the two is judged.
     """
 
     items: list[Answer]
     accuracy: float
     by_group: dict[str, float]
     accuracy_flexible: float | None = None
+    category_mean: float | None = None
+    mean: Literal["question", "category"] = "question"
     failed: dict[str, str] = msgspec.field(default_factory=dict)
     again: list[Answer] = msgspec.field(default_factory=list)
     stopped: StoppedEarly | None = None
@@ -135,7 +140,7 @@ class Answers(Record, frozen=True, kw_only=True, tag="answers"):
 
     @property
     def figure(self) -> float:
-        return self.accuracy
+        return self.accuracy if self.mean == "question" or self.category_mean is None else self.category_mean
 
 
 Measurement: TypeAlias = TextLoss | Answers | Throughput

@@ -52,6 +52,22 @@ class GroupLoss(msgspec.Struct, frozen=True, kw_only=True):
         return self.before - self.now
 
 
+class MeanLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """One of a suite's two means, by question or by category: per cent on both sides, the interval of the drop in points; `gated`: it is
+    the one that was judged."""
+
+    name: Literal["question", "category"]
+    before: float
+    now: float
+    interval: tuple[float, float] | None
+    gated: bool
+
+    @property
+    def drop(self) -> float:
+        """In points; positive is worse."""
+        return self.before - self.now
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The judgement on one measurement. `drop`, `interval`, `tolerance` and `mde` are in `unit`; positive is worse.
 
@@ -60,7 +76,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     `p_value` is Holm-adjusted over the checkpoint's suites, `p_value_alone` is not, `p_value_mid` is McNemar's mid-p, alone.
     `numerics`, `kernels`: how the measurement was computed, as its provenance has it; "" and none where there was nothing to judge.
     `discordance`: share of the items that changed; `clusters`: in how many the `n` stand, where they depend on each other.
-    `unanswered`: how many of the measurement's answers are none; None for what has no answers.
+    `unanswered`: how many of the measurement's answers are none; None for what has no answers. `means`: both, where a suite has two.
     """
 
     verdict: Literal["pass", "fail", "inconclusive", "error"]
@@ -90,3 +106,4 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     numerics: str = ""
     kernels: list[str] = msgspec.field(default_factory=list)
     unanswered: Unanswered | None = None
+    means: list[MeanLoss] = msgspec.field(default_factory=list)

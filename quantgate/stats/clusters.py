@@ -42,7 +42,7 @@ def design_effect(before: Sequence[float], after: Sequence[float], clusters: Seq
     one cluster are no luck to be blended away: it is never below 1 + (flips - 1)*(share of items that have company).
     """
     sizes = Counter(clusters)
-    answers = _by_answers(before, after, clusters)
+    answers = by_answers(before, after, clusters)
     lost: dict[Hashable, float] = defaultdict(float)
     flipped: set[Hashable] = set()
     for old, new, cluster in zip(before, after, clusters, strict=True):
@@ -80,13 +80,13 @@ def clustered_proportion_interval(
         interval = paired_proportion_interval(regressed, improved, n, confidence)
         return Estimate(value, interval, mcnemar_p(regressed, improved), n, mcnemar_p(improved, regressed))
     freedom = effective_clusters(sizes.values()) - 1
-    quantile = _quantile(freedom, confidence)
+    quantile = quantile_of(freedom, confidence)
     if not math.isfinite(quantile):
         return Estimate(value, (-math.inf, math.inf), 1.0, n)
     effect = design_effect(before, after, clusters)
     b, c = regressed / effect, improved / effect
     interval = tango_limits(b, c, n / effect, quantile)
-    return Estimate(value, interval, _p(b, c, freedom), n, _p(c, b, freedom))
+    return Estimate(value, interval, p_of_counts(b, c, freedom), n, p_of_counts(c, b, freedom))
 
 
 def clustered_score_interval(
@@ -112,11 +112,11 @@ def clustered_score_interval(
     found = clustered_interval(differences, clusters, confidence)
     groups, n = Counter(clusters), len(clusters)
     freedom = effective_clusters(groups.values()) - 1
-    quantile = _quantile(freedom, confidence)
+    quantile = quantile_of(freedom, confidence)
     if not math.isfinite(quantile):
         return Estimate(found.value, (-math.inf, math.inf), 1.0, n)
-    spread = (found.interval[1] - found.interval[0]) / 2 / _quantile(len(groups) - 1, confidence)
-    least = tango_limits(0, 0, n / _by_answers(before, after, clusters), quantile)[1]
+    spread = (found.interval[1] - found.interval[0]) / 2 / quantile_of(len(groups) - 1, confidence)
+    least = tango_limits(0, 0, n / by_answers(before, after, clusters), quantile)[1]
     half = max(quantile * spread, least)
     p_value, p_better = (float(special.stdtr(freedom, sign * quantile * found.value / half)) for sign in (-1, 1))
     low, high = found.value - half, found.value + half
@@ -127,7 +127,7 @@ def clustered_score_interval(
         b, c = fell / effect, rose / effect
         limits = tango_limits(b, c, max(n / effect, b + c), quantile)
         low, high = min(low, limits[0]), max(high, limits[1])
-        p_value, p_better = max(p_value, _p(b, c, freedom)), max(p_better, _p(c, b, freedom))
+        p_value, p_better = max(p_value, p_of_counts(b, c, freedom)), max(p_better, p_of_counts(c, b, freedom))
     return Estimate(found.value, (low, high), p_value, n, p_better)
 
 
@@ -136,7 +136,7 @@ def _check(before: Sequence[float], after: Sequence[float], clusters: Sequence[H
         raise ValueError(f"{len(before)} items before, {len(after)} after, {len(clusters)} clusters: need as many of each, at least one")
 
 
-def _quantile(freedom: float, confidence: float) -> float:
+def quantile_of(freedom: float, confidence: float) -> float:
     """Student's, of the two-sided interval; infinite where clusters are too few to show a spread."""
     from scipy import special
 
@@ -144,7 +144,8 @@ def _quantile(freedom: float, confidence: float) -> float:
     return float(special.stdtrit(freedom, 1 - (1 - confidence) / 2)) if freedom > 0.01 else math.inf
 
 
-def _p(worse: float, better: float, freedom: float) -> float:
+def p_of_counts(worse: float, better: float, freedom: float) -> float:
+    """One-sided, of counts that fell and rose, which need not be whole: P(t > (worse - better - 1/4)/sqrt(worse + better))."""
     from scipy import special
 
     if worse + better == 0:
@@ -152,7 +153,7 @@ def _p(worse: float, better: float, freedom: float) -> float:
     return float(special.stdtr(freedom, -(worse - better - CONTINUITY_ITEMS) / math.sqrt(worse + better)))
 
 
-def _by_answers(before: Sequence[float], after: Sequence[float], clusters: Sequence[Hashable]) -> float:
+def by_answers(before: Sequence[float], after: Sequence[float], clusters: Sequence[Hashable]) -> float:
     """The design effect that the larger correlation within clusters implies; the whole of it where neither side tells one."""
     sizes = Counter(clusters)
     if len(sizes) == len(clusters):

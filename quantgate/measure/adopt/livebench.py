@@ -149,6 +149,7 @@ def _add(run: Run, row: Judgment, given: Given | None, where: str, line: int) ->
         text=text,
         parsed=not turns or bool(text.strip()) or row.score == 1,
         group=row.category or row.task,
+        task=row.task if row.category else "",
         cluster=row.question_id,
         tokens=max(0, tokens),
     )

@@ -55,7 +55,7 @@ def adopt(path: Path, choice: Choice) -> dict[str, Run]:
         raise ConfigurationError(f"{path} does not exist; give two files or folders of results")
     if choice.columns:
         with _without_collector():
-            return _by_suite(path, PLAIN.read(_files(path), choice))
+            return _by_suite(path, PLAIN.read(_files(path), choice), choice)
     by_reader: dict[str, list[Path]] = {}
     readers = {one.name: one for one in READERS}
     aggregated = None
@@ -74,15 +74,18 @@ def adopt(path: Path, choice: Choice) -> dict[str, Run]:
         raise MeasurementError(f"{path} holds the files of several harnesses ({shown}): name one file, or a folder of one of them")
     ((name, files),) = by_reader.items()
     with _without_collector():
-        return _by_suite(path, readers[name].read(files, choice))
+        return _by_suite(path, readers[name].read(files, choice), choice)
 
 
-def _by_suite(path: Path, runs: Iterable[Run]) -> dict[str, Run]:
-    """Raises MeasurementError for two of one name: one would hide the other."""
+def _by_suite(path: Path, runs: Iterable[Run], choice: Choice) -> dict[str, Run]:
+    """Raises MeasurementError for two of one name, of which one would hide the other, and for a mean that is not there."""
     found: dict[str, Run] = {}
     for run in runs:
         if (other := found.setdefault(run.suite, run)) is not run:
             raise MeasurementError(f"{path} holds two runs of the suite {run.suite!r} ({other.path.name}, {run.path.name}): name one file")
+        run.mean = choice.mean
+        if choice.mean == "category" and not run.has_categories:
+            raise MeasurementError(f"{run.path} does not tell a category and a task of each item: it has the mean by question alone")
     return found
 
 

@@ -7,10 +7,11 @@ that are errors of the harness are `failed`, and no zeros.
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from quantgate import stats
 from quantgate.errors import MeasurementError
 from quantgate.measure.thinking import CLOSE, OPEN
 from quantgate.records import Answer, Answers, Provenance
@@ -21,16 +22,19 @@ TAIL, SHORT = 300, 100
 it was cut off. Of 100,000 answers all of the text is too much."""
 SHOWN = 80
 Settings: TypeAlias = dict[str, float | int | bool | str]
+Mean: TypeAlias = Literal["question", "category"]
 
 
 class Choice(NamedTuple):
-    """What the caller chooses where a file holds several: names, the first that is there; `columns`: field → column of a plain file."""
+    """What the caller chooses where a file holds several: names, the first that is there; `columns`: field → column of a plain file;
+    `mean`: which is judged, where there are two."""
 
     filter: str = ""
     metric: str = ""
     model: str = ""
     suite: str = ""
     columns: tuple[tuple[str, str], ...] = ()
+    mean: Mean = "question"
 
 
 class Asked(NamedTuple):
@@ -72,7 +76,7 @@ def said_of(text: str, characters: int = SHORT) -> Said:
 class Run:
     """`suite`, `model`: "" where no file tells. `figure`: which filter and metric count, in words. `sent` with the requests, `setup` of
     the task, `told` (fields of a Provenance): what the harness wrote down of itself; {} where it did not. `unit`: what
-    the `line` of an item counts; `remark`: what the verdict's line has to say of this run."""
+    the `line` of an item counts; `remark`: what the verdict's line has to say of this run; `mean`: which is judged."""
 
     def __init__(self, path: Path, harness: str, *, suite: str = "", model: str = "", figure: str = "", unit: str = "line") -> None:
         self.unit, self.remark = unit, ""
@@ -83,6 +87,7 @@ class Run:
         self.sent: Settings = {}
         self.setup: Settings = {}
         self.told: dict[str, Any] = {}
+        self.mean: Mean = "question"
         self._untagged: list[int] = []
         self._closes = 0
 
@@ -101,6 +106,7 @@ class Run:
         cluster: str | None = None,
         ending: str = "",
         tokens: int = 0,
+        task: str = "",
     ) -> None:
         """One item of `worth` (0 to 1, `worth_of`). `strict`, `flexible`: None where the harness has one form only."""
         self._once(name, asked)
@@ -125,6 +131,7 @@ class Run:
                 score=worth if 0 < worth < 1 else None,
                 cluster=cluster,
                 reasoning_characters=said.thought,
+                task=task,
             )
         )
 
@@ -157,6 +164,11 @@ class Run:
     def is_graded(self) -> bool:
         return any(item.score is not None for item in self.items)
 
+    @property
+    def has_categories(self) -> bool:
+        """Whether each item is of a task of a category, so that there is a mean of means."""
+        return all(item.task and item.group for item in self.items)
+
     def record(self, suite: str, checkpoint: str, suite_fingerprint: str) -> Answers:
         """As a measurement, of which nothing is known but what the files told."""
         groups: dict[str, list[float]] = {}
@@ -176,7 +188,14 @@ class Run:
             accuracy=sum(item.worth for item in self.items) / len(self.items),
             by_group={group: sum(worths) / len(worths) for group, worths in sorted(groups.items())},
             failed=self.failed,
+            mean=self.mean,
+            category_mean=self._category_mean(),
         )
+
+    def _category_mean(self) -> float | None:
+        if not self.has_categories:
+            return None
+        return stats.nested_mean([item.worth for item in self.items], [(item.group, item.task) for item in self.items])
 
 
 def worth_of(value: Any, metric: str, where: str) -> float:
