@@ -117,3 +117,8 @@ def whole(path: Path, wanted: type[T], what: str) -> T:
 def canonical(value: Any) -> str:
     """The same text for the same content, whatever the order of its keys."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def written(value: Any) -> float | int | bool | str:
+    """A setting as it is, or as JSON where it is no single value."""
+    return value if isinstance(value, bool | int | float | str) else canonical(value)

@@ -13,7 +13,8 @@ import msgspec
 from quantgate import fingerprint
 from quantgate.errors import MeasurementError
 from quantgate.measure.adopt.files import Head, decode, part, whole
-from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run, Settings, chosen_of, worth_of
+from quantgate.measure.adopt.inspect_ways import sent_with, setup_of, ways_of
+from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run, chosen_of, worth_of
 
 NAME = "Inspect"
 WORTH = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
@@ -85,8 +86,8 @@ def _read(path: Path, choice: Choice) -> Run:
     log, samples = _opened(path)
     task, model = str(log.eval.get("task") or ""), str(log.eval.get("model") or "")
     run = Run(path, NAME, suite=choice.suite or task.rpartition("/")[2] or path.name.partition(".")[0], model=model, unit="sample")
-    config = {**_settings(log.plan.get("config")), **_settings(log.eval.get("model_generate_config"))}
-    run.sent = {key: value for key, value in config.items() if key not in {"max_connections", "max_retries", "timeout", "seed"}}
+    run.sent, run.setup = sent_with(log.eval, log.plan), setup_of(log.eval, log.plan)
+    run.ways = list(ways_of(log.eval, log.plan))
     figures = set[str]()
     for place, (where, sample) in enumerate(samples, 1):
         figures.add(_add(run, sample, choice, where, place))
@@ -115,11 +116,6 @@ def _packed(path: Path) -> Iterator[tuple[str, Sample]]:
         for name in packed.namelist():
             if name.startswith("samples/") and name.endswith(".json"):
                 yield f"{path}: {name}", decode(decoder, part(packed, name, path), f"{path}: {name}", "sample of Inspect's")
-
-
-def _settings(config: Any) -> Settings:
-    found = config if isinstance(config, dict) else {}
-    return {str(key): value for key, value in sorted(found.items()) if isinstance(value, bool | int | float | str)}
 
 
 def _add(run: Run, sample: Sample, choice: Choice, where: str, place: int) -> str:

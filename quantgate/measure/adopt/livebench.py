@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from quantgate.errors import MeasurementError
-from quantgate.measure.adopt.files import Head, decode, head, lines
-from quantgate.measure.adopt.run import Asked, Choice, Run, worth_of
+from quantgate.measure.adopt.files import Head, canonical, decode, head, lines
+from quantgate.measure.adopt.run import Asked, Choice, Run, Settings, worth_of
 
 NAME = "LiveBench"
 SUITE = "livebench"
@@ -50,6 +50,7 @@ class Given(msgspec.Struct):
     model_id: str
     choices: list[Choices]
     total_output_tokens: int = 0
+    api_info: dict[str, Any] | None = None
 
 
 def sniff(found: Head) -> bool:
@@ -86,9 +87,21 @@ def read(paths: Sequence[Path], choice: Choice) -> list[Run]:
         if before is None or row.tstamp >= before[2].tstamp:
             last[key] = path, number, row
     given = _answers([*dict.fromkeys([*(one for one in paths if one not in judged), *beside])], model)
+    run.sent, run.ways = _sent(list(given.values()))
     for path, number, row in last.values():
         _add(run, row, given.get(row.question_id), f"{path}, line {number}", number)
     return [run.whole()]
+
+
+def _sent(given: Sequence[Given]) -> tuple[Settings, list[str]]:
+    """What LiveBench's own table of models had sent with the requests (`api_kwargs`, which nobody asked for on the command line), as a
+    setting and in words. Temperature and room for an answer are in these files only where that table names them."""
+    found = [canonical(one.api_info.get("api_kwargs") or {}) for one in given if one.api_info is not None]
+    if not found:
+        return {}, []
+    others = sum(one != found[0] for one in found)
+    told = f"{others} of {len(found)} have others than the first" if others else found[0]
+    return {"api_kwargs": told}, [] if told == "{}" else [f"api_kwargs from its own table of models ({told})"]
 
 
 def _judgments(path: Path) -> list[tuple[int, Judgment]]:

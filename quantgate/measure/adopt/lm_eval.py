@@ -16,6 +16,7 @@ from quantgate import fingerprint
 from quantgate.errors import MeasurementError
 from quantgate.measure.adopt.files import Head, canonical, decode, lines
 from quantgate.measure.adopt.lm_eval_results import Results, results_of, sent_with
+from quantgate.measure.adopt.lm_eval_ways import ways_of
 from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run, Said, Settings, chosen_of, said_of, worth_of
 
 NAME = "lm-eval"
@@ -121,7 +122,7 @@ def _run(suite: str, parts: Sequence[tuple[Task, Results]], choice: Choice) -> R
     is_many = len(parts) > 1 or parts[0][0].name != suite
     figures = set[str]()
     for task, told in sorted(parts):
-        figures.add(_read_task(run, task, choice, task.name if is_many else ""))
+        figures.add(_read_task(run, task, told, choice, task.name if is_many else ""))
         _same(run.setup, told.setup(task.name), task)
         run.told |= told.provenance()
     run.figure = " and ".join(sorted(figures))
@@ -135,7 +136,7 @@ def _same(settings: Settings, told: Settings, task: Task) -> None:
             settings[f"{name} of {task.name}"] = value
 
 
-def _read_task(run: Run, task: Task, choice: Choice, group: str) -> str:
+def _read_task(run: Run, task: Task, told: Results, choice: Choice, group: str) -> str:
     """Adds a file's items, and says which figure counts."""
     metric, decoder = "", None
     filters: dict[str, dict[str, Line]] = {}
@@ -149,6 +150,9 @@ def _read_task(run: Run, task: Task, choice: Choice, group: str) -> str:
                 msgspec.defstruct("SampleOf", [("value", Any, msgspec.UNSET)], bases=(Sample,), rename={"value": metric})
             )
             _same(run.sent, sent_with(first.get("arguments")), task)
+            ways = ways_of(task.name, told, first.get("arguments"), task.path.parent)
+            _same(run.setup, ways.settings, task)
+            run.ways += [one for one in ways.said if one not in run.ways]
         one: Any = decode(decoder, content, where, "line of lm-eval's samples")
         name = str(one.doc_id)
         of_filter = filters.setdefault(one.filter, {})

@@ -41,7 +41,7 @@ def pair(baseline: Run, candidate: Run, *, common: bool = False, paired: bool = 
         for one in (baseline, candidate):
             _release_lone(one)
     notes += [f"{one.remark} ({whose})" for one, whose in ((candidate, "here"), (baseline, "baseline")) if one.remark]
-    notes += [_told_once(baseline, candidate), _no_content(baseline, candidate)]
+    notes += [_ways(baseline, candidate), _told_once(baseline, candidate), _no_content(baseline, candidate)]
     if baseline.is_graded != candidate.is_graded:
         for one in (baseline, candidate):
             one.items = [msgspec.structs.replace(item, score=item.worth) for item in one.items]
@@ -119,6 +119,15 @@ def _release_lone(one: Run) -> None:
     times = Counter(item.cluster for item in one.items)
     lone = {cluster for cluster, count in times.items() if count == 1 and cluster is not None}
     one.items = [msgspec.structs.replace(item, cluster=None) if item.cluster in lone else item for item in one.items]
+
+
+def _ways(baseline: Run, candidate: Run) -> str:
+    """What the harness did that no figure shows, in one sentence."""
+    both = [one for one in baseline.ways if one in candidate.ways]
+    alone = [
+        f"{one} ({whose} alone)" for run, whose in ((baseline, "baseline"), (candidate, "here")) for one in run.ways if one not in both
+    ]
+    return f"as {candidate.harness} ran it: {', '.join(both + alone)}" if both or alone else ""
 
 
 def _told_once(baseline: Run, candidate: Run) -> str:

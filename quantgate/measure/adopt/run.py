@@ -76,7 +76,8 @@ def said_of(text: str, characters: int = SHORT) -> Said:
 class Run:
     """`suite`, `model`: "" where no file tells. `figure`: which filter and metric count, in words. `sent` with the requests, `setup` of
     the task, `told` (fields of a Provenance): what the harness wrote down of itself; {} where it did not. `unit`: what
-    the `line` of an item counts; `remark`: what the verdict's line has to say of this run; `mean`: which is judged."""
+    the `line` of an item counts; `remark`: what the verdict's line has to say of this run; `ways`: what the harness did
+    that no figure shows, in words; `mean`: which is judged."""
 
     def __init__(self, path: Path, harness: str, *, suite: str = "", model: str = "", figure: str = "", unit: str = "line") -> None:
         self.unit, self.remark = unit, ""
@@ -87,6 +88,7 @@ class Run:
         self.sent: Settings = {}
         self.setup: Settings = {}
         self.told: dict[str, Any] = {}
+        self.ways: list[str] = []
         self.mean: Mean = "question"
         self._untagged: list[int] = []
         self._closes = 0
