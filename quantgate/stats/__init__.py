@@ -25,7 +25,7 @@ from quantgate.stats.intervals import (
 from quantgate.stats.kl import divergence, kl_lower_bound
 from quantgate.stats.power import mde, mde_from_interval, n_needed, n_needed_from_interval
 from quantgate.stats.significance import fisher_p, holm, mcnemar_mid_p, mcnemar_p
-from quantgate.stats.strata import nested_mean, nested_weights, stratified_score_interval
+from quantgate.stats.strata import nested_mean, nested_stderr, nested_weights, stratified_score_interval
 
 __all__ = [
     "CAP_NATS",
@@ -58,6 +58,7 @@ __all__ = [
     "n_needed",
     "n_needed_from_interval",
     "nested_mean",
+    "nested_stderr",
     "nested_weights",
     "paired_proportion_interval",
     "paired_score",

@@ -27,6 +27,13 @@ def nested_mean(worths: Sequence[float], strata: Sequence[tuple[str, str]]) -> f
     return math.fsum(weight * worth for weight, worth in zip(nested_weights(strata), worths, strict=True))
 
 
+def nested_stderr(worths: Sequence[float], clusters: Sequence[Hashable], strata: Sequence[tuple[str, str]]) -> float:
+    """The standard error of `nested_mean`, as `stratified_score_interval` has it of a difference, without its lower bounds; with one
+    stratum and items that stand alone it is s/sqrt(n), as lm-eval's own."""
+    weights = nested_weights(strata)
+    return math.sqrt(_variance(weights, worths, clusters, strata, nested_mean(worths, strata)))
+
+
 def stratified_score_interval(
     before: Sequence[float],
     after: Sequence[float],

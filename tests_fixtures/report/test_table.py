@@ -45,6 +45,13 @@ def options(tmp_path: Path) -> list[str]:
     return ["table", f"--models={tmp_path / 'models.toml'}", f"--records={records}"]
 
 
+def test_the_folder_may_be_named_alone(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(options) == 0
+    wanted = capsys.readouterr().out
+    assert cli.main([*options[:-1], options[-1].removeprefix("--records=")]) == 0
+    assert capsys.readouterr().out == wanted
+
+
 def test_a_row_has_size_figures_losses_with_n_and_the_worst_verdict(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(options) == 0
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines() if "|" in line]

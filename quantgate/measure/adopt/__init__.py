@@ -3,9 +3,10 @@
 `readers.py` has the table of harnesses, a module each; every one fills a `Run` (`run.py`), and `pairing.py` makes two of them two records.
 """
 
+from quantgate.measure.adopt.figures import Column, columns
 from quantgate.measure.adopt.pairing import Pair, pair
 from quantgate.measure.adopt.plain import columns_of
 from quantgate.measure.adopt.readers import adopt, is_foreign
-from quantgate.measure.adopt.run import Choice, Run
+from quantgate.measure.adopt.run import Choice, Figure, Run
 
-__all__ = ["Choice", "Pair", "Run", "adopt", "columns_of", "is_foreign", "pair"]
+__all__ = ["Choice", "Column", "Figure", "Pair", "Run", "adopt", "columns", "columns_of", "is_foreign", "pair"]

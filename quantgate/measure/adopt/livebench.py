@@ -93,6 +93,12 @@ def read(paths: Sequence[Path], choice: Choice) -> list[Run]:
     return [run.whole()]
 
 
+def models(paths: Sequence[Path]) -> list[str]:
+    """Those that were judged in these files, as they come; none where no file holds judgments."""
+    judged = [path for path in paths if _is_judgments(head(path))]
+    return list(dict.fromkeys(row.model for path in judged for _, row in _judgments(path)))
+
+
 def _sent(given: Sequence[Given]) -> tuple[Settings, list[str]]:
     """What LiveBench's own table of models had sent with the requests (`api_kwargs`, which nobody asked for on the command line), as a
     setting and in words. Temperature and room for an answer are in these files only where that table names them."""

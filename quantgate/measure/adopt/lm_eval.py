@@ -71,7 +71,7 @@ def is_aggregated(head: Head) -> bool:
 
 def read(paths: Sequence[Path], choice: Choice) -> list[Run]:
     """A run for each suite. Raises MeasurementError where one task stands there more than once."""
-    tasks = _of_one_run(_of_model([_task(path) for path in paths], choice.model))
+    tasks = _of_one_run(_of_model([task_of(path) for path in paths], choice.model))
     suites: dict[str, list[tuple[Task, Results]]] = {}
     for task in tasks:
         told = results_of(task.path, task.stamp)
@@ -79,7 +79,7 @@ def read(paths: Sequence[Path], choice: Choice) -> list[Run]:
     return [_run(suite, parts, choice) for suite, parts in suites.items()]
 
 
-def _task(path: Path) -> Task:
+def task_of(path: Path) -> Task:
     found = FILE.fullmatch(path.name)
     return Task(path, *found.groups()) if found is not None else Task(path, re.sub(r"^samples_|\.jsonl(\.gz)?$", "", path.name), "")
 

@@ -42,8 +42,8 @@ def is_foreign(path: Path, choice: Choice) -> bool:
         return False
     if choice.columns:
         return True
-    heads = [head(one) for one in _files(path)]
-    if any(_is_ours(one) for one in heads):
+    heads = [head(one) for one in files_of(path)]
+    if any(is_ours(one) for one in heads):
         return False
     return (path.is_file() and path.suffix != ".json") or any(lm_eval.is_aggregated(one) or _reader_of(one) for one in heads)
 
@@ -55,11 +55,11 @@ def adopt(path: Path, choice: Choice) -> dict[str, Run]:
         raise ConfigurationError(f"{path} does not exist; give two files or folders of results")
     if choice.columns:
         with _without_collector():
-            return _by_suite(path, PLAIN.read(_files(path), choice), choice)
+            return _by_suite(path, PLAIN.read(files_of(path), choice), choice)
     by_reader: dict[str, list[Path]] = {}
     readers = {one.name: one for one in READERS}
     aggregated = None
-    for file in _files(path):
+    for file in files_of(path):
         found = head(file)
         if (reader := _reader_of(found)) is not None:
             by_reader.setdefault(reader.name, []).append(file)
@@ -105,9 +105,9 @@ def _reader_of(found: Head) -> Reader | None:
     return next((one for one in READERS if one.sniff(found)), None)
 
 
-def _is_ours(found: Head) -> bool:
+def is_ours(found: Head) -> bool:
     return OURS in found.start[:200] and b'"family"' in found.start
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file() and one.suffix in ENDINGS)

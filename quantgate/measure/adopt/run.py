@@ -37,6 +37,28 @@ class Choice(NamedTuple):
     mean: Mean = "question"
 
 
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of a whole task, as a table has it. `depth`: how deep in a group it stands; `value`: a number, or what stands in its
+    place; `stderr`: its standard error; `n`: documents. What is not told is "" or None."""
+
+    task: str
+    metric: str
+    value: float | int | bool | str
+    stderr: float | None = None
+    n: int | None = None
+    filter: str = ""
+    depth: int = 0
+    is_group: bool = False
+    shots: str = ""
+    version: str = ""
+    higher_is_better: bool | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What pairs it with another column's."""
+        return self.task, self.filter, self.metric
+
+
 class Asked(NamedTuple):
     """What an item asked: `what` a hash of its content and `how` one of the prompt as it was sent, "" where the file tells none; `shown`:
     how the content begins; `line` of the file, or its place in a list."""
