@@ -94,9 +94,8 @@ def _a_side(given: list[T], option: str) -> list[T] | list[None]:
 
 def _judged(options: argparse.Namespace, stated: "Tolerance", loaded: "Registry | None") -> list["Verdict"]:
     from quantgate.judgement import Compared, compare, judge_pairs
-    from quantgate.measure.adopt import Choice, adopt, columns_of, is_foreign, pair
+    from quantgate.measure.adopt import Choice, columns_of, pairs
 
-    sides = (options.baseline, options.candidate)
     columns, models = _a_side([columns_of(one) for one in options.columns], "--columns"), _a_side(options.model, "--model")
     choices = [
         Choice(
@@ -104,21 +103,10 @@ def _judged(options: argparse.Namespace, stated: "Tolerance", loaded: "Registry 
         )
         for column, model in zip(columns, models, strict=True)
     ]
-    foreign = [is_foreign(path, choice) for path, choice in zip(sides, choices, strict=True)]
-    if not any(foreign):
-        return compare(*sides, stated, loaded, unpaired=options.unpaired)
-    if not all(foreign):
-        ours, others = sides if foreign[1] else sides[::-1]
-        raise ConfigurationError(f"{others} is another harness's, and {ours} is not: give two of a kind")
-    before, now = (adopt(path, choice) for path, choice in zip(sides, choices, strict=True))
-    if len(before) == len(now) == 1:
-        pairs = [pair(*before.values(), *now.values(), common=options.common, paired=not options.unpaired)]
-    else:
-        for path, one, others in ((sides[1], before, now), (sides[0], now, before)):
-            if lacks := ", ".join(sorted(one.keys() - others.keys())):
-                raise ConfigurationError(f"{path} lacks {lacks}, which the other side has; give it, or compare single files")
-        pairs = [pair(before[name], now[name], common=options.common, paired=not options.unpaired) for name in sorted(before)]
-    return judge_pairs([Compared(*one) for one in pairs], stated, loaded, unpaired=options.unpaired)
+    found = pairs((options.baseline, options.candidate), choices, common=options.common, paired=not options.unpaired)
+    if found is None:
+        return compare(options.baseline, options.candidate, stated, loaded, unpaired=options.unpaired)
+    return judge_pairs([Compared(*one) for one in found], stated, loaded, unpaired=options.unpaired)
 
 
 def _print(verdicts: Sequence["Verdict"]) -> None:

@@ -89,10 +89,10 @@ def _new(baseline: Path, candidate: Path) -> list[Path]:
     return [now[name] for name in sorted(now.keys() - before.keys())]
 
 
-def judge_pair(base: Measurement, now: Measurement, stated: Tolerance, *, unpaired: bool = False) -> Verdict:
-    """The verdict on `now` against `base`, alone; what `stated` leaves open is the default."""
-    limits, note = _limits(stated, None, base, now)
-    return decide(_weigh(base, now, limits, [note], unpaired=unpaired))
+def judge_pair(base: Measurement, now: Measurement, stated: Tolerance, *, unpaired: bool = False, note: str | None = None) -> Verdict:
+    """The verdict on `now` against `base`, alone; what `stated` leaves open is the default, and `note` is said in its line."""
+    limits, unstated = _limits(stated, None, base, now)
+    return decide(_weigh(base, now, limits, [note, unstated], unpaired=unpaired))
 
 
 def _pairs(baseline: Path, candidate: Path) -> list[tuple[Measurement, Measurement]]:

@@ -7,6 +7,21 @@ from quantgate.measure.adopt.figures import Column, columns
 from quantgate.measure.adopt.pairing import Pair, pair
 from quantgate.measure.adopt.plain import columns_of
 from quantgate.measure.adopt.readers import adopt, is_foreign
-from quantgate.measure.adopt.run import Choice, Figure, Run
+from quantgate.measure.adopt.run import Choice, Figure, Mean, Run
+from quantgate.measure.adopt.sides import only_record, pairs
 
-__all__ = ["Choice", "Column", "Figure", "Pair", "Run", "adopt", "columns", "columns_of", "is_foreign", "pair"]
+__all__ = [
+    "Choice",
+    "Column",
+    "Figure",
+    "Mean",
+    "Pair",
+    "Run",
+    "adopt",
+    "columns",
+    "columns_of",
+    "is_foreign",
+    "only_record",
+    "pair",
+    "pairs",
+]

@@ -50,7 +50,7 @@ def pair(baseline: Run, candidate: Run, *, common: bool = False, paired: bool = 
             one.items = [item if item.score is not None else msgspec.structs.replace(item, score=item.worth) for item in one.items]
     suites = [one.suite or candidate.path.name.partition(".")[0] for one in (baseline, candidate)]
     names = _names(baseline, candidate)
-    before, now = (one.record(suite, name, _print_of(one)) for one, suite, name in zip((baseline, candidate), suites, names, strict=True))
+    before, now = (one.record(suite, name, print_of(one)) for one, suite, name in zip((baseline, candidate), suites, names, strict=True))
     return Pair(before, now, "; ".join(note for note in notes if note))
 
 
@@ -151,6 +151,7 @@ def _no_content(baseline: Run, candidate: Run) -> str:
     return "paired by id alone, the files do not tell what was asked" if bare else ""
 
 
-def _print_of(one: Run) -> str:
+def print_of(one: Run) -> str:
+    """Over what all items ask; unknown where the files do not tell that of each."""
     contents = [(name, asked.what) for name, asked in one.asked.items()]
     return fingerprint.of(sorted(contents)) if all(what for _, what in contents) else UNKNOWN
