@@ -33,7 +33,7 @@ def samples(path: Path, every: int, task: str = "t", docs: int = 200) -> Path:
 def test_a_file_of_another_harness_is_a_measurement(tmp_path: Path) -> None:
     found = quantgate.read_record(samples(tmp_path, 5), metric="acc")
     assert isinstance(found, quantgate.Answers)
-    assert (found.family, found.suite, len(found.items), found.accuracy) == ("lm-eval", "t", 200, pytest.approx(0.8))
+    assert (found.family, found.suite, len(found.items), found.accuracy) == ("lm-eval", "t", 200, 0.8)
     with pytest.raises(quantgate.QuantgateError, match=r"several metrics \(acc, f1\): choose one with --metric"):
         quantgate.read_record(tmp_path)
 
@@ -41,7 +41,8 @@ def test_a_file_of_another_harness_is_a_measurement(tmp_path: Path) -> None:
 def test_two_measurements_read_so_compare_and_other_items_do_not(tmp_path: Path) -> None:
     before, now = (quantgate.read_record(samples(tmp_path / name, every), metric="acc") for name, every in (("a", 5), ("b", 4)))
     found = quantgate.compare(before, now, accuracy_points=20)
-    assert (found.verdict, found.n, found.drop) == ("pass", 200, pytest.approx(5.0))
+    assert (found.verdict, found.n) == ("pass", 200)
+    assert found.drop == pytest.approx(5.0)
     fewer = quantgate.read_record(samples(tmp_path / "c", 5, docs=100), metric="acc")
     assert quantgate.compare(before, fewer).reason.startswith("the suite fingerprint changed from")
 
@@ -67,7 +68,8 @@ def test_every_choice_of_the_command_line_is_there(tmp_path: Path) -> None:
     ]
     path = write_lines(tmp_path / "ground_truth_judgment.jsonl", rows)
     found = quantgate.compare(path, path, baseline_model="m1", model="m2", mean="category", unanswered=0.5)
-    assert (found.checkpoint, found.drop) == ("m2", pytest.approx(5.0))
+    assert found.checkpoint == "m2"
+    assert found.drop == pytest.approx(5.0)
     assert [one.gated for one in found.means] == [False, True]
     plain = write_lines(tmp_path / "plain.jsonl", [{"no": n, "ok": n % 4 > 0} for n in range(60)])
     columns = {"id": "no", "correct": "ok"}
