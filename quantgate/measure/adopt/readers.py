@@ -31,6 +31,11 @@ READERS = (
     Reader(evalscope.NAME, evalscope.sniff, evalscope.read),
     Reader(mmlu_pro.NAME, mmlu_pro.sniff, mmlu_pro.read),
 )
+UNGRADED = (
+    ({"response"}, "chat completions that nobody graded: grade them first, or name the columns of graded lines with --columns"),
+    ({"tp", "fp", "fn"}, "counts (tp, fp, fn) in the place of a score: a column for right or wrong, by --columns, can be compared"),
+)
+"""By the fields of a first line: forms that are known, and hold nothing to compare."""
 PLAIN = Reader(plain.NAME, lambda _: True, plain.read)
 """Whatever has lines, where the caller says which column is what."""
 
@@ -67,6 +72,8 @@ def adopt(path: Path, choice: Choice) -> dict[str, Run]:
             aggregated = file
     if not by_reader and aggregated is not None:
         raise MeasurementError(f"{aggregated}: these are lm-eval's aggregated results without samples: run with --log_samples")
+    if not by_reader and (ungraded := _ungraded(path)) is not None:
+        raise MeasurementError(ungraded)
     if not by_reader:
         raise MeasurementError(f"{path} holds nothing that a reader knows ({', '.join(readers)}); plain lines need --columns")
     if len(by_reader) > 1:
@@ -103,6 +110,12 @@ def _without_collector() -> Iterator[None]:
 
 def _reader_of(found: Head) -> Reader | None:
     return next((one for one in READERS if one.sniff(found)), None)
+
+
+def _ungraded(path: Path) -> str | None:
+    """The first file that is known to hold no score, in a sentence; None where none is."""
+    firsts = ((file, head(file).first.keys()) for file in files_of(path))
+    return next((f"{file}: these are {said}" for file, first in firsts for fields, said in UNGRADED if fields <= first), None)
 
 
 def is_ours(found: Head) -> bool:
