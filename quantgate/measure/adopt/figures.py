@@ -12,7 +12,7 @@ import msgspec
 
 from quantgate import stats
 from quantgate.errors import ConfigurationError, MeasurementError
-from quantgate.measure.adopt import livebench, lm_eval
+from quantgate.measure.adopt import livebench, lm_eval_files
 from quantgate.measure.adopt.files import head
 from quantgate.measure.adopt.lm_eval_figures import of_results, of_samples
 from quantgate.measure.adopt.lm_eval_results import results_of
@@ -44,15 +44,15 @@ def _of_path(path: Path, choice: Choice) -> list[Column]:
     heads = [head(one) for one in files_of(path)] if not choice.columns else []
     if (ours := next((one.path for one in heads if is_ours(one)), None)) is not None:
         raise ConfigurationError(f"{ours} is a record of ours: give its folder of records alone, and --models")
-    aggregated = [one.path for one in heads if lm_eval.is_aggregated(one)]
-    samples = [one.path for one in heads if lm_eval.sniff(one)]
+    aggregated = [one.path for one in heads if lm_eval_files.is_aggregated(one)]
+    samples = [one.path for one in heads if lm_eval_files.sniff(one)]
     if not aggregated and not samples:
         models = [choice.model] if choice.model else livebench.models([one.path for one in heads]) or [""]
         return [_of_run(run) for name in models for run in adopt(path, choice._replace(model=name)).values()]
     parts = [of_results(one) for one in aggregated]
-    tasks = [lm_eval.task_of(one) for one in samples]
-    lone = [task for task in tasks if not any(task.stamp and one.stem.endswith(task.stamp) for one in aggregated)]
-    parts += [(results_of(task.path, task.stamp).model, task.path, of_samples(task.path, task.name, choice)) for task in lone]
+    tasks = [lm_eval_files.task_of(one) for one in samples]
+    lone = [task for task in tasks if task.results not in aggregated]
+    parts += [(results_of(task.results).model, task.path, of_samples(task.path, task.name, choice)) for task in lone]
     wanted = [part for part in parts if not choice.model or part[0].casefold() == choice.model.casefold()]
     if not wanted:
         named = ", ".join(sorted({model for model, _, _ in parts if model})) or "none that a file names"

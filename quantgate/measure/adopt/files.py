@@ -100,7 +100,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
             raise MeasurementError(f"{path}, behind line {number}: it cannot be unpacked further ({error}); fetch it again") from None
 
 
-def decode(decoder: msgspec.json.Decoder[T], content: bytes, where: str, what: str) -> T:
+def decode(decoder: msgspec.json.Decoder[T], content: bytes | msgspec.Raw, where: str, what: str) -> T:
     """Raises MeasurementError: `where` is no `what`, and why."""
     try:
         return decoder.decode(content)

@@ -4,7 +4,6 @@ A filter and a metric are chosen; where the filters are strict-match and flexibl
 counts unless the other is chosen. Tasks of one group (by the results' `group_subtasks`) are one suite, ids and groups by the task.
 """
 
-import filecmp
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,16 +13,16 @@ import msgspec
 
 from quantgate import fingerprint
 from quantgate.errors import MeasurementError
-from quantgate.measure.adopt.files import Head, canonical, decode, lines
+from quantgate.measure.adopt.files import canonical, decode
+from quantgate.measure.adopt.lm_eval_files import Task, is_metric, of_model, of_one_run, rows, task_of
 from quantgate.measure.adopt.lm_eval_results import Results, results_of, sent_with
 from quantgate.measure.adopt.lm_eval_ways import ways_of
 from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run, Said, Settings, chosen_of, said_of, worth_of
 
 NAME = "lm-eval"
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
-FILE = re.compile(r"samples_(.+?)_(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?)\.jsonl(?:\.gz)?")
-KNOWN = {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash", "target_hash"}
 NOTHING, RIGHT, WRONG = Said(""), (1.0,), (0.0,)
+AS_TEXT = re.compile(r"\d+(\.\d+)?")
 PART = 16
 INVALID = {"", "[invalid]"}
 
@@ -40,14 +39,9 @@ class Sample(msgspec.Struct):
     doc_hash: str = ""
     prompt_hash: str = ""
     target_hash: str = ""
-
-
-class Task(NamedTuple):
-    """A file of samples: which task, from when ("" where its name does not tell)."""
-
-    path: Path
-    name: str
-    stamp: str
+    prompt_0: msgspec.Raw = msgspec.Raw(b"")
+    logit_0: Any = None
+    truth: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Line(NamedTuple):
@@ -57,60 +51,14 @@ class Line(NamedTuple):
     extracted: str
 
 
-def sniff(head: Head) -> bool:
-    return "doc_id" in head.first and bool({"resps", "filtered_resps", "metrics", "doc_hash"} & head.first.keys())
-
-
-def is_aggregated(head: Head) -> bool:
-    """A results file: figures of whole tasks, and no items."""
-    found = [
-        key for key in (b'"results"', b'"configs"', b'"n-shot"', b'"group_subtasks"', b'"n-samples"', b'"versions"') if key in head.start
-    ]
-    return b'"results"' in found and len(found) > 1
-
-
 def read(paths: Sequence[Path], choice: Choice) -> list[Run]:
     """A run for each suite. Raises MeasurementError where one task stands there more than once."""
-    tasks = _of_one_run(_of_model([task_of(path) for path in paths], choice.model))
+    tasks = of_one_run(of_model([task_of(path) for path in paths], choice.model))
     suites: dict[str, list[tuple[Task, Results]]] = {}
     for task in tasks:
-        told = results_of(task.path, task.stamp)
+        told = results_of(task.results)
         suites.setdefault(choice.suite or told.group_of(task.name), []).append((task, told))
     return [_run(suite, parts, choice) for suite, parts in suites.items()]
-
-
-def task_of(path: Path) -> Task:
-    found = FILE.fullmatch(path.name)
-    return Task(path, *found.groups()) if found is not None else Task(path, re.sub(r"^samples_|\.jsonl(\.gz)?$", "", path.name), "")
-
-
-def _of_model(tasks: Sequence[Task], model: str) -> list[Task]:
-    """Those whose results file names this model, where one is asked for; case does not matter."""
-    told = [results_of(task.path, task.stamp).model for task in tasks] if model else []
-    found = [task for task, name in zip(tasks, told, strict=True) if name.casefold() == model.casefold()] if model else list(tasks)
-    if not found:
-        named = ", ".join(sorted({name for name in told if name})) or "none that a results file names"
-        raise MeasurementError(f"{tasks[0].path.parent} holds no samples of the model {model}; there is {named}")
-    return found
-
-
-def _of_one_run(tasks: Sequence[Task]) -> list[Task]:
-    """Each task once; copies of the same file are one."""
-    found: dict[str, Task] = {}
-    for task in tasks:
-        first = found.setdefault(task.name, task)
-        if first is not task and not (first.path.name == task.path.name and filecmp.cmp(first.path, task.path, shallow=False)):
-            several = [_with_model(one) for one in (first, task)]
-            raise MeasurementError(
-                f"the task {task.name} stands there {sum(one.name == task.name for one in tasks)} times, told apart by the time alone: "
-                f"{', '.join(several)}; name the one file to compare, or --model"
-            )
-    return list(found.values())
-
-
-def _with_model(task: Task) -> str:
-    model = results_of(task.path, task.stamp).model
-    return f"{task.path} ({model})" if model else str(task.path)
 
 
 def _run(suite: str, parts: Sequence[tuple[Task, Results]], choice: Choice) -> Run:
@@ -138,10 +86,10 @@ def _same(settings: Settings, told: Settings, task: Task) -> None:
 
 def _read_task(run: Run, task: Task, told: Results, choice: Choice, group: str) -> str:
     """Adds a file's items, and says which figure counts."""
-    metric, decoder = "", None
+    metric, decoder, first = "", None, dict[str, Any]()
     filters: dict[str, dict[str, Line]] = {}
     texts: dict[str, tuple[list[Said], Asked]] = {}
-    for number, content in lines(task.path):
+    for number, content in rows(task.path):
         where = f"{task.path}, line {number}"
         if decoder is None:
             first = decode(msgspec.json.Decoder(dict[str, Any]), content, where, "line of lm-eval's samples")
@@ -157,10 +105,11 @@ def _read_task(run: Run, task: Task, told: Results, choice: Choice, group: str) 
         name = str(one.doc_id)
         of_filter = filters.setdefault(one.filter, {})
         if name in of_filter:
-            raise MeasurementError(f"{where}: document {name} stands there again under the filter {one.filter}")
+            nameless = "" if "filter" in first else ", as lm-eval 0.4.0 wrote several filters without their names: leave the rows of one"
+            raise MeasurementError(f"{where}: document {name} stands there again under the filter {one.filter}{nameless}")
         if one.value is msgspec.UNSET:
             raise MeasurementError(f"{where}: it has no metric {metric}, which the first line has; choose one that all have with --metric")
-        said = texts_of(one.resps)
+        said = texts_of(one.resps if one.resps is not None else [one.logit_0])
         of_filter[name] = Line(_values(one.value, len(said), metric, where), _scalar(one.filtered_resps)[:SHOWN])
         if name not in texts:
             texts[name] = [said_of(text) for text in said], _asked(one, number, where)
@@ -206,7 +155,7 @@ def _at(line: Line | None, place: int) -> bool:
 def _metric(first: dict[str, Any], choice: Choice, where: str) -> str:
     """The metric that counts: the only one, or the one chosen."""
     told = first.get("metrics")
-    names = [str(one) for one in told] if isinstance(told, list) and told else [key for key in first if key not in KNOWN]
+    names = [str(one) for one in told] if isinstance(told, list) and told else [key for key in first if is_metric(key)]
     return chosen_of(names, choice.metric, "metric", where)
 
 
@@ -219,6 +168,8 @@ def _filter(filters: dict[str, dict[str, Line]], choice: Choice, path: Path) -> 
 def _values(value: Any, repeats: int, metric: str, where: str) -> tuple[float, ...]:
     if value == 1 or value == 0:  # noqa: PLR1714 (a set would want a hash, which a list has not)
         return RIGHT if value else WRONG
+    if isinstance(value, str) and AS_TEXT.fullmatch(value):  # 0.3's
+        return (worth_of(float(value), metric, where),)
     if isinstance(value, list) and repeats > 1 and len(value) == repeats:
         return tuple(worth_of(one, metric, where) for one in value)
     return (worth_of(value, metric, where),)
@@ -243,12 +194,13 @@ def _scalar(filtered: Any) -> str:
 
 
 def _asked(one: Sample, line: int, where: str) -> Asked:
-    """64 bits of each hash are plenty, and a hundred thousand whole ones are 30 MB."""
-    shown = memoryview(one.doc)[: 2 * SHOWN].tobytes().decode(errors="ignore")[:SHOWN]
+    """64 bits of each hash are plenty, and a hundred thousand whole ones are 30 MB. Before 0.4 prompt and truth are all there is."""
+    doc, target = (one.doc, one.target) if memoryview(one.doc).nbytes else (one.prompt_0, one.truth)
+    shown = memoryview(doc)[: 2 * SHOWN].tobytes().decode(errors="ignore")[:SHOWN]
     if one.doc_hash:
         what = one.doc_hash[:PART] + one.target_hash[:PART]
     else:
-        what = fingerprint.of([_plain(bytes(part), where) for part in (one.doc, one.target)]) if shown else ""
+        what = fingerprint.of([_plain(bytes(part), where) for part in (doc, target)]) if shown else ""
     return Asked(what, one.prompt_hash[:PART], shown, line)
 
 

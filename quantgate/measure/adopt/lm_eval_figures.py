@@ -9,8 +9,9 @@ import msgspec
 
 from quantgate import stats
 from quantgate.errors import MeasurementError
-from quantgate.measure.adopt.files import decode, lines, whole
-from quantgate.measure.adopt.lm_eval import KNOWN
+from quantgate.measure.adopt.files import decode, whole
+from quantgate.measure.adopt.lm_eval_files import is_metric, rows
+from quantgate.measure.adopt.lm_eval_results import results_of
 from quantgate.measure.adopt.run import SHOWN, Choice, Figure
 
 STDERR = "_stderr"
@@ -27,8 +28,6 @@ class Aggregated(msgspec.Struct):
     samples: dict[str, Any] = msgspec.field(default_factory=dict, name="n-samples")
     higher_is_better: dict[str, Any] = {}
     group_subtasks: dict[str, list[str]] = {}
-    model_name: str | None = None
-    config: dict[str, Any] | None = None
 
 
 def of_results(path: Path) -> tuple[str, Path, list[Figure]]:
@@ -66,7 +65,7 @@ def of_results(path: Path) -> tuple[str, Path, list[Figure]]:
             )
     if not found:
         raise MeasurementError(f"{path} holds no figures: lm-eval wrote it without a task")
-    return told.model_name or _model(told.config), path, found
+    return results_of(path).model, path, found
 
 
 def _of_group(task: str, told: Aggregated) -> int | None:
@@ -85,13 +84,6 @@ def _leaves(group: str, subtasks: Mapping[str, list[str]], seen: set[str]) -> li
     return found
 
 
-def _model(config: Mapping[str, Any] | None) -> str:
-    """Of a file before lm-eval 0.4.2, which names it among the arguments alone."""
-    told = str((config or {}).get("model_args") or "")
-    found = next((part.partition("=")[2] for part in told.split(",") if part.split("=")[0] in ("pretrained", "model", "path")), "")
-    return found or str((config or {}).get("model") or "")
-
-
 def _depth(alias: Any) -> int:
     """lm-eval puts a space for each level of a group, and a dash, before the name of what is in it."""
     return (len(alias) - len(alias.lstrip(" "))) if isinstance(alias, str) and alias.lstrip().startswith("-") else 0
@@ -106,10 +98,10 @@ def of_samples(path: Path, task: str, choice: Choice) -> list[Figure]:
     document has no figure, and stands as such. Raises MeasurementError for a line that cannot be read."""
     decoder = msgspec.json.Decoder(dict[str, Any])
     values: dict[tuple[str, str], list[float] | None] = {}
-    for number, content in lines(path):
+    for number, content in rows(path):
         row = decode(decoder, content, f"{path}, line {number}", "line of lm-eval's samples")
         told = row.get("metrics")
-        for metric in told if isinstance(told, list) and told else [key for key in row if key not in KNOWN]:
+        for metric in told if isinstance(told, list) and told else [key for key in row if is_metric(key)]:
             key = str(row.get("filter", "none")), str(metric)
             one, held = _number(row.get(str(metric))), values.setdefault(key, [])
             if one is None:

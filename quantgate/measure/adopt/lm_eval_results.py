@@ -9,6 +9,7 @@ import msgspec
 from quantgate.measure.adopt.files import whole, written
 from quantgate.measure.adopt.run import Settings
 
+OF_A_MODEL = ("peft", "delta", "pretrained", "model", "path")
 OF_THE_PROMPT = (
     "max_length",
     "max_model_len",
@@ -45,7 +46,8 @@ class Results(msgspec.Struct, frozen=True):
 
     @property
     def model(self) -> str:
-        return self.model_name or ""
+        """Before 0.4.2 it stands among the arguments alone."""
+        return self.model_name or next((str(self.model_args[key]) for key in OF_A_MODEL if key in self.model_args), "")
 
     @property
     def kind(self) -> str:
@@ -117,12 +119,9 @@ class Results(msgspec.Struct, frozen=True):
 NOTHING = Results()
 
 
-def results_of(samples: Path, stamp: str) -> Results:
-    """From the one JSON file beside the samples whose name ends in their time. Raises MeasurementError where that cannot be read."""
-    if not stamp:
-        return NOTHING
-    found = sorted(samples.parent.glob(f"*_{stamp}.json"))
-    return whole(found[0], Results, "results file of lm-eval's") if found else NOTHING
+def results_of(path: Path | None) -> Results:
+    """Of a results file, or of none. Raises MeasurementError where it cannot be read."""
+    return NOTHING if path is None else whole(path, Results, "results file of lm-eval's")
 
 
 def sent_with(arguments: Any) -> Settings:

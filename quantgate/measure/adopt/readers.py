@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from quantgate.errors import ConfigurationError, MeasurementError
-from quantgate.measure.adopt import evalplus, evalscope, inspect_logs, livebench, lm_eval, mmlu_pro, plain
+from quantgate.measure.adopt import evalplus, evalscope, inspect_logs, livebench, lm_eval, lm_eval_files, mmlu_pro, plain
 from quantgate.measure.adopt.files import Head, head
 from quantgate.measure.adopt.run import Choice, Run
 
@@ -24,7 +24,7 @@ class Reader(NamedTuple):
 
 
 READERS = (
-    Reader(lm_eval.NAME, lm_eval.sniff, lm_eval.read),
+    Reader(lm_eval.NAME, lm_eval_files.sniff, lm_eval.read),
     Reader(livebench.NAME, livebench.sniff, livebench.read),
     Reader(inspect_logs.NAME, inspect_logs.sniff, inspect_logs.read),
     Reader(evalplus.NAME, evalplus.sniff, evalplus.read),
@@ -50,7 +50,7 @@ def is_foreign(path: Path, choice: Choice) -> bool:
     heads = [head(one) for one in files_of(path)]
     if any(is_ours(one) for one in heads):
         return False
-    return (path.is_file() and path.suffix != ".json") or any(lm_eval.is_aggregated(one) or _reader_of(one) for one in heads)
+    return (path.is_file() and path.suffix != ".json") or any(lm_eval_files.is_aggregated(one) or _reader_of(one) for one in heads)
 
 
 def adopt(path: Path, choice: Choice) -> dict[str, Run]:
@@ -68,7 +68,7 @@ def adopt(path: Path, choice: Choice) -> dict[str, Run]:
         found = head(file)
         if (reader := _reader_of(found)) is not None:
             by_reader.setdefault(reader.name, []).append(file)
-        elif lm_eval.is_aggregated(found):
+        elif lm_eval_files.is_aggregated(found):
             aggregated = file
     if not by_reader and aggregated is not None:
         raise MeasurementError(f"{aggregated}: these are lm-eval's aggregated results without samples: run with --log_samples")
