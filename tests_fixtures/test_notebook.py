@@ -78,6 +78,13 @@ def test_every_choice_of_the_command_line_is_there(tmp_path: Path) -> None:
     assert quantgate.compare(plain, fewer, columns=columns, common=True).n == 40
 
 
+def test_the_share_of_answers_that_may_be_none_can_be_stated(tmp_path: Path) -> None:
+    rows = [{"no": n, "ok": n > 9, "said": "" if n < 5 else "x"} for n in range(40)]
+    path, columns = write_lines(tmp_path / "a.jsonl", rows), {"id": "no", "correct": "ok", "answer": "said"}
+    assert quantgate.compare(path, path, columns=columns).verdict == "error"
+    assert quantgate.compare(path, path, columns=columns, unanswered=0.2).n == 40
+
+
 def test_several_suites_and_a_path_beside_a_measurement_are_refused(tmp_path: Path) -> None:
     for task in ("t", "u"):
         samples(tmp_path, 5, task)

@@ -158,3 +158,8 @@ def test_what_cannot_be_ended_early_is_told(change: dict[str, object], said: str
     why = why_not(changed, ids)
     assert (why is None) == (said == "")
     assert said in str(why)
+
+
+def test_a_mean_in_which_items_do_not_weigh_the_same_cannot_be_ended_early() -> None:
+    changed = msgspec.structs.replace(BASE, mean="category", category_mean=BASE.accuracy)
+    assert "do not weigh the same" in str(why_not(changed, [item.id for item in BASE.items]))

@@ -101,7 +101,7 @@ def test_figures_of_before_there_were_filters_are_read(tmp_path: Path, capsys: p
 
 def samples(path: Path, docs: int = 10) -> Path:
     rows = [
-        {"doc_id": doc, "filter": filter_, "metrics": ["acc", "f1"], "resps": [["x"]], "acc": float(doc % every > 0), "f1": ["a", ["b"]]}
+        {"doc_id": doc, "filter": filter_, "metrics": ["acc", "f1"], "resps": [["x"]], "acc": float(doc % every > 0), "f1": [True, False]}
         for filter_, every in (("strict-match", 2), ("none", 5))
         for doc in range(docs)
     ]
@@ -127,7 +127,12 @@ def test_samples_with_results_of_their_time_are_told_by_these(tmp_path: Path, ca
     write_json(tmp_path / f"results_{STAMP}.json", results())
     rows = cells(capsys, tmp_path)
     assert rows[0][-2:] == ["org/m-bf16", tmp_path.name]
-    assert [row[0] for row in rows[1:] if row[0]] == ["mmlu", "- mmlu_stem", "- mmlu_a", "gsm8k", "wikitext", "late"]
+    assert [row[0] for row in rows[1:]] == ["mmlu", "- mmlu_stem", "- mmlu_a", "gsm8k", "", "wikitext", "late", "", "", ""]
+
+
+def test_a_figure_that_is_no_number_stands_as_it_was_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"results": {"t": {"mcc,none": math.nan, "acc,none": 0.5, "acc_stderr,none": math.nan}}, "versions": {}, "model_name": "m"}
+    assert cells(capsys, write_json(tmp_path / "a.json", told))[1:] == [["t", "mcc", "NaN"], ["", "acc", "0.5000"]]
 
 
 def test_livebench_s_models_have_a_column_each_with_both_means(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

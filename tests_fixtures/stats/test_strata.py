@@ -57,6 +57,23 @@ def test_turns_of_one_question_prove_less_than_questions() -> None:
     assert together.interval[1] - together.value > 1.8 * (alone.interval[1] - alone.value)
 
 
+def test_answers_that_are_right_together_prove_less_even_where_none_changed() -> None:
+    strata = [("a", "x")] * 80 + [("b", "y")] * 80
+    worths = [float(place // 4 % 3 > 0) for place in range(160)]
+    alone = stats.stratified_score_interval(worths, worths, range(160), strata)
+    together = stats.stratified_score_interval(worths, worths, [place // 4 for place in range(160)], strata)
+    assert together.interval[1] > 3 * alone.interval[1]
+
+
+def test_a_task_of_one_question_shows_its_spread_about_the_whole() -> None:
+    strata = [("a", "x")] * 40 + [("b", f"t{place}") for place in range(20)]
+    found = stats.stratified_score_interval([1.0] * 60, [1.0] * 50 + [0.0] * 10, range(60), strata)
+    # the forty did not change; ten of the twenty lost 1 of a weight of 1/40, D = 1/4: (10*(3/4)^2 + 10*(1/4)^2)/40^2
+    freedom = 1 / (40 / 80**2 + 20 / 40**2) - 2
+    half = float(special.stdtrit(freedom, 0.975)) * math.sqrt(6.25 / 1600)
+    assert found.interval == pytest.approx((0.25 - half, 0.25 + half))
+
+
 def test_nothing_that_changed_proves_no_more_than_the_weights_can() -> None:
     strata = [("a", "x")] * 190 + [("b", "y")] * 10
     still = stats.stratified_score_interval([1.0] * 200, [1.0] * 200, range(200), strata)

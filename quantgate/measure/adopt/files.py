@@ -18,6 +18,7 @@ PACKED = b"PK\x03\x04"
 NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NO_ZIP = (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error, UnicodeDecodeError)
 """RuntimeError: encrypted, or (NotImplementedError) packed in a way that this Python does not know."""
+NO_NUMBERS = (b"NaN", b"Infinity")
 MARK = b"\xef\xbb\xbf"
 
 
@@ -105,6 +106,12 @@ def decode(decoder: msgspec.json.Decoder[T], content: bytes | msgspec.Raw, where
     try:
         return decoder.decode(content)
     except NO_JSON as error:
+        plain = bytes(content)
+        if not any(word in plain for word in NO_NUMBERS):
+            raise MeasurementError(f"{where} is no {what}: {error}") from None
+    try:  # Python writes what no JSON has; it stands as text then, and is refused where a number is wanted
+        return decoder.decode(json.dumps(json.loads(plain, parse_constant=str)).encode())
+    except (*NO_JSON, ValueError) as error:
         raise MeasurementError(f"{where} is no {what}: {error}") from None
 
 

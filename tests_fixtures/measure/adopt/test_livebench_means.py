@@ -136,6 +136,23 @@ def test_two_sides_that_are_judged_by_another_mean_are_refused(judgments: Path) 
     )
 
 
+def test_what_counts_alone_know_is_not_said_of_the_mean_by_category(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"question_id": f"{task}{n}", "task": task, "model": side, "score": float(n % every > 0), "category": "c", "answer_id": "a"}
+        for side, every in (("a", 5), ("b", 4))
+        for task, count in (("x", 60), ("y", 20))
+        for n in range(count)
+    ]
+    path = write_lines(tmp_path / "a.jsonl", rows)
+    sides = (path, path, "--model=a", "--model=b")
+    (question,), (category,) = (judged(capsys, *sides, f"--mean={mean}") for mean in ("question", "category"))
+    assert question["p_value_mid"] is not None
+    assert category["p_value_mid"] is None
+    assert category["mde"] > question["mde"]
+    (unpaired,) = judged(capsys, *sides, "--mean=category", "--unpaired")
+    assert unpaired["reason"] == "the mean by category is compared in pairs only"
+
+
 def test_an_item_of_another_task_does_not_pair(judgments: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = tmp_path / "other" / judgments.name
     other.parent.mkdir()

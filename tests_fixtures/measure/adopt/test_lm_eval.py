@@ -115,6 +115,7 @@ def test_repeats_with_a_value_each_are_a_cluster_and_with_one_value_are_graded(t
         ([True, False], "line 2: the metric exact_match is no number but [True, False]"),
         (31.5, "line 2: the metric exact_match is 31.5; what is compared lies between 0 and 1"),
         (None, "line 2: the metric exact_match is None, and no number"),
+        (float("nan"), "line 2: the metric exact_match is 'NaN', and no number"),
     ],
 )
 def test_a_metric_that_is_no_number_is_refused_by_name(tmp_path: Path, value: Any, said: str) -> None:

@@ -84,11 +84,22 @@ def test_other_room_for_an_answer_than_was_declared_is_said(
         ({"chat_template_sha": None}, '[{"role": "user"}]', ["sent as messages, under the server's own chat template"]),
         ({"chat_template_sha": "d", "n-shot": {"t": 5}, "fewshot_as_multiturn": True}, "Q", ["5 examples as turns of their own"]),
         ({"chat_template_sha": "d", "n-shot": {"t": 5}, "fewshot_as_multiturn": False}, "Q", ["5 examples in one turn"]),
+        ({"chat_template_sha": None, "n-shot": {"t": 5}, "fewshot_as_multiturn": False}, "Q", ["no chat template was applied"]),
         ({"chat_template_sha": "d", "system_instruction_sha": "e"}, "Q", ["under a system instruction"]),
     ],
 )
 def test_template_examples_and_instruction_are_said(tmp_path: Path, told: dict[str, Any], prompt: str, said: list[str]) -> None:
     assert only(lm_eval(tmp_path, prompt, told)).ways == said
+
+
+def test_a_likelihood_has_no_room_to_speak_of(tmp_path: Path) -> None:
+    row = {"doc_id": 0, "arguments": {"gen_args_0": {"arg_0": "Q", "arg_1": " blue"}}, "metrics": ["acc"], "acc": 1.0, "resps": [["a"]]}
+    assert only(write_lines(tmp_path / f"samples_t_{STAMP}.jsonl", [row])).ways == []
+
+
+def test_what_one_side_alone_did_is_said_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sides = [lm_eval(tmp_path / name, log=log) for name, log in (("a", ""), ("b", "Left-truncation applied"))]
+    assert "as lm-eval ran it: the log tells of prompts that were cut to fit (here alone);" in judged(capsys, *sides)[0]["reason"]
 
 
 OLD = {"lm_eval_version": "0.4.9.2", "model_source": "vllm", "config": {"model_args": "pretrained=m,add_bos_token=True"}}
@@ -105,6 +116,7 @@ OLD = {"lm_eval_version": "0.4.9.2", "model_source": "vllm", "config": {"model_a
         ("<bos>Q", {**OLD, "lm_eval_version": "0.4.10"}, None),
         ("<bos>Q", {**OLD, "config": {"model_args": {"add_bos_token": False}}}, None),
         ("Q", OLD, None),
+        ("<bos>Q", {**OLD, "model_source": "openai-completions"}, None),
         ("<s>Q", {"model_source": "local-completions", "config": {"model_args": "model=m,tokenized_requests=False"}}, "in the text"),
         ("<s>Q", {"model_source": "local-completions", "config": {"model_args": "model=m"}}, None),
     ],
@@ -206,6 +218,10 @@ def test_inspect_s_settings_are_conditions_and_said(tmp_path: Path, capsys: pyte
     assert found["reason"] == "the sampling's task's shots changed from 2 to 3: measure both alike again"
 
 
+def test_a_log_that_does_not_tell_its_settings_is_not_said_to_have_none(tmp_path: Path) -> None:
+    assert only(inspect_log(tmp_path / "a.eval", {}, {})).ways == []
+
+
 def test_livebench_s_own_settings_are_conditions_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         {"question_id": f"q{n}", "task": "t", "model": side, "score": float(n % 4 > 0), "category": "c", "answer_id": "a"}
@@ -224,5 +240,10 @@ def test_livebench_s_own_settings_are_conditions_and_said(tmp_path: Path, capsys
         ['api_kwargs from its own table of models ({"temperature": 0.7})'],
     )
     assert (only(path, model="b").sent, only(path, model="b").ways) == ({"api_kwargs": "{}"}, [])
+    answers[3]["api_info"] = {"api_kwargs": {"top_p": 1}}
+    assert only(write_lines(tmp_path / "model_answer" / "b.jsonl", answers).parents[1], model="b").ways == [
+        "api_kwargs from its own table of models (1 of 40 have others than the first)"
+    ]
+    write_lines(tmp_path / "model_answer" / "b.jsonl", [{**one, "api_info": {}} for one in answers])
     (found,) = judged(capsys, path, path, "--model=a", "--model=b")
     assert found["reason"].startswith("""the sampling's api_kwargs changed from '{"temperature": 0.7}' to '{}'""")
