@@ -56,7 +56,7 @@ def of_results(path: Path) -> tuple[str, Path, list[Figure]]:
                     metric=name,
                     filter="" if filter_ == "none" else filter_,
                     value=value if isinstance(value, bool | int | float) else str(value),
-                    stderr=float(stderr) if isinstance(stderr, int | float) and math.isfinite(stderr) else None,
+                    stderr=float(stderr) if isinstance(stderr, int | float) else None,
                     n=n if isinstance(n, int) else None,
                     shots=_plain(told.shots.get(task)),
                     version=_plain(told.versions.get(task)),
