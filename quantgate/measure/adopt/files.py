@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import IO, Any, NamedTuple, TypeVar, cast
 import msgspec
 
 from quantgate.errors import MeasurementError
+from quantgate.measure.adopt.packed import NO_ZIP, ZipFile
 
 T = TypeVar("T")
 START_BYTES = 1 << 16
 PACKED = b"PK\x03\x04"
 NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-NO_ZIP = (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error, UnicodeDecodeError)
-"""RuntimeError: encrypted, or (NotImplementedError) packed in a way that this Python does not know."""
 NO_NUMBERS = (b"NaN", b"Infinity")
 MARK = b"\xef\xbb\xbf"
 
@@ -53,7 +51,7 @@ def head(path: Path) -> Head:
 
 def _head_of_zip(path: Path) -> Head:
     try:
-        with zipfile.ZipFile(path) as packed:
+        with ZipFile(path) as packed:
             names = packed.namelist()
             first = next((name for name in names if name.endswith(".json")), None)
             start = b""
@@ -63,14 +61,6 @@ def _head_of_zip(path: Path) -> Head:
     except NO_ZIP as error:
         raise MeasurementError(f"{path} cannot be unpacked: {error}") from None
     return Head(path, start, {}, frozenset(names))
-
-
-def part(packed: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    """One file in a zip. Raises MeasurementError where it cannot be unpacked."""
-    try:
-        return packed.read(name)
-    except NO_ZIP as error:
-        raise MeasurementError(f"{path}: {name} cannot be unpacked ({error}); fetch it again, or unpack it yourself") from None
 
 
 def _longer_line(path: Path, line: bytes) -> Any:

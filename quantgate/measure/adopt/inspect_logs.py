@@ -3,7 +3,6 @@
 A sample that ended in an error, or that nobody scored, is an error and no zero.
 """
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import msgspec
 
 from quantgate import fingerprint
 from quantgate.errors import MeasurementError
-from quantgate.measure.adopt.files import Head, decode, part, whole
+from quantgate.measure.adopt.files import Head, decode, whole
 from quantgate.measure.adopt.inspect_ways import sent_with, setup_of, ways_of
+from quantgate.measure.adopt.packed import ZipFile, is_zipfile, part
 from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run, chosen_of, worth_of
 
 NAME = "Inspect"
@@ -96,11 +96,11 @@ def _read(path: Path, choice: Choice) -> Run:
 
 
 def _opened(path: Path) -> tuple[Log, Iterator[tuple[str, Sample]]]:
-    if not zipfile.is_zipfile(path):
+    if not is_zipfile(path):
         log = whole(path, Log, "log of Inspect's")
         samples = log.samples or []
         return log, ((f"{path}, sample {place}", sample) for place, sample in enumerate(samples, 1))
-    with zipfile.ZipFile(path) as packed:
+    with ZipFile(path) as packed:
         header = next((name for name in ("header.json", "_journal/start.json") if name in packed.namelist()), None)
         log = (
             Log()
@@ -112,7 +112,7 @@ def _opened(path: Path) -> tuple[Log, Iterator[tuple[str, Sample]]]:
 
 def _packed(path: Path) -> Iterator[tuple[str, Sample]]:
     decoder = msgspec.json.Decoder(Sample)
-    with zipfile.ZipFile(path) as packed:
+    with ZipFile(path) as packed:
         for name in packed.namelist():
             if name.startswith("samples/") and name.endswith(".json"):
                 yield f"{path}: {name}", decode(decoder, part(packed, name, path), f"{path}: {name}", "sample of Inspect's")

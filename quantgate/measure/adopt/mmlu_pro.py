@@ -5,7 +5,6 @@ script's own three patterns: a `pred` that the text does not give is a guess, an
 """
 
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ import msgspec
 
 from quantgate import fingerprint
 from quantgate.errors import MeasurementError
-from quantgate.measure.adopt.files import Head, decode, lines, opened, part
+from quantgate.measure.adopt.files import Head, decode, lines, opened
+from quantgate.measure.adopt.packed import ZipFile, is_zipfile, part
 from quantgate.measure.adopt.run import SHOWN, Asked, Choice, Run
 
 NAME = "MMLU-Pro"
@@ -84,8 +84,8 @@ def _found(text: str) -> str | None:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, int, Row]]:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as packed:
+    if is_zipfile(path):
+        with ZipFile(path) as packed:
             for name in sorted(one for one in packed.namelist() if one.endswith(".json")):
                 yield from _list(part(packed, name, path), f"{path}: {name}")
         return

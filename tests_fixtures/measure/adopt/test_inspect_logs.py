@@ -1,6 +1,7 @@
 """Inspect's logs, packed and plain: epochs, letters and numbers as scores, endings, errors that are no zeros."""
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,29 @@ def log(path: Path, samples: list[dict[str, Any]], **eval_: Any) -> Path:
             packed.writestr(f"samples/{one['id']}_epoch_{one['epoch']}.json", json.dumps(one))
         packed.writestr("header.json", json.dumps(header))
     return path
+
+
+def packed_with_zstd(path: Path) -> Path:
+    """As Inspect packs its logs since 0.3.200 or so."""
+    if sys.version_info >= (3, 14):
+        import zipfile as writer
+    else:
+        from backports.zstd import zipfile as writer
+    with zipfile.ZipFile(path) as plain, writer.ZipFile(path.with_suffix(".zst.eval"), "w", writer.ZIP_ZSTANDARD) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    return path.with_suffix(".zst.eval")
+
+
+def test_a_log_packed_with_zstd_is_read_and_one_that_broke_is_named(tmp_path: Path) -> None:
+    path = packed_with_zstd(log(tmp_path / "log.eval", [sample(n, "C") for n in range(60)]))
+    assert zipfile.ZipFile(path).infolist()[0].compress_type == 93
+    assert len(only(path).items) == 60
+    content = path.read_bytes()
+    place = content.index(b"samples/7_epoch_1.json") + len(b"samples/7_epoch_1.json")
+    path.write_bytes(content[:place] + bytes(60) + content[place + 60 :])
+    with pytest.raises(MeasurementError, match=r"samples/7_epoch_1\.json cannot be unpacked \(.*\); fetch it again"):
+        only(path)
 
 
 @pytest.mark.parametrize("name", ["log.eval", "log.json"])
