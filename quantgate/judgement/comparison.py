@@ -11,7 +11,7 @@ from quantgate.judgement.rule import Bearing, Bears, Evidence, Others, decide, e
 from quantgate.judgement.tolerances import filled
 from quantgate.judgement.weigh import weigh, weigh_beside
 from quantgate.judgement.wellformed import malformed
-from quantgate.records import VERDICT, Measurement, Throughput, Verdict, read_measurement
+from quantgate.records import VERDICT, Answers, Measurement, Throughput, Verdict, read_measurement
 from quantgate.registry import Registry, Tolerance, refuse_senseless
 
 
@@ -44,7 +44,7 @@ def judge_pairs(pairs: Sequence[Compared], stated: Tolerance, registry: Registry
             if (wrong := malformed(record)) is not None:
                 raise MeasurementError(f"{record.checkpoint}'s {record.suite} was not written by a measurement: {wrong}")
         limits, note = _limits(stated, registry, base, now)
-        beside = None if unpaired else weigh_beside(now, base, limits, own=_is_own(base, now))
+        beside = None if unpaired or not _tells_length(base, now) else weigh_beside(now, base, limits, own=_is_own(base, now))
         weighed.append((_weigh(base, now, limits, [said, note], unpaired=unpaired), beside))
     verdicts = []
     for place, (evidence, beside) in enumerate(weighed):
@@ -54,6 +54,11 @@ def judge_pairs(pairs: Sequence[Compared], stated: Tolerance, registry: Registry
         if beside is not None:
             verdicts.append(decide(beside, Others(suites)))
     return verdicts
+
+
+def _tells_length(*records: Measurement) -> bool:
+    """Whether tokens were counted at all; other harnesses' files hardly do, and of these nothing is to be said."""
+    return all(not isinstance(one, Answers) or any(item.completion_tokens for item in one.items) for one in records)
 
 
 def _is_own(base: Measurement, now: Measurement) -> bool:

@@ -85,6 +85,32 @@ def test_a_folder_of_three_models_has_three_columns_and_one_model_s_files_are_on
     assert refused(capsys, tmp_path, "--model=m9") == f"{tmp_path} holds no results of the model m9; there is m1, m2"
 
 
+def test_groups_that_stand_apart_come_before_what_is_in_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = {
+        "results": {name: {"acc,none": 0.5} for name in ("alone", "b", "a", "late")},
+        "groups": {"all": {"acc,none": 0.25}, "part": {"acc,none": 0.75}},
+        "group_subtasks": {"all": ["a", "part"], "part": ["b", "a"], "round": ["ring"], "ring": ["round", "late"]},
+        "model_name": "m",
+    }
+    rows = cells(capsys, write_json(tmp_path / "a.json", told))[1:]
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("alone", "0.5000"),
+        ("all", "0.2500"),
+        ("- a", "0.5000"),
+        ("- part", "0.7500"),
+        ("- b", "0.5000"),
+        ("- late", "0.5000"),
+    ]
+
+
+def test_one_model_s_files_named_one_by_one_are_one_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [
+        write_json(tmp_path / f"{task}.json", {"results": {task: {"acc,none": 0.5}}, "versions": {}, "model_name": model})
+        for task, model in (("a", "m"), ("b", "m"), ("c", None), ("d", None))
+    ]
+    assert cells(capsys, *files)[0] == ["task", "metric", "m", "c", "d"]
+
+
 def test_figures_of_before_there_were_filters_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = {
         "results": {"arc": {"acc": 0.25, "acc_stderr": 0.0125, "acc_norm": 0.5}},

@@ -4,7 +4,7 @@ A column is one model (or one file) with its figures; the table puts columns sid
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from quantgate.measure.adopt.run import Choice, Figure, Run
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """One model's figures. `files`: where they stand."""
+    """One model's figures. `files`: where they stand; `is_told`: whether these, or the folder, say which model it is."""
 
     name: str
     files: list[str]
     figures: list[Figure]
+    is_told: bool = False
 
 
 def columns(paths: Sequence[Path], choice: Choice) -> list[Column]:
@@ -35,7 +36,8 @@ def columns(paths: Sequence[Path], choice: Choice) -> list[Column]:
     for path in paths:
         if not path.exists():
             raise ConfigurationError(f"{path} does not exist; give files or folders of results")
-        found += _of_path(path, choice)
+        for column in _of_path(path, choice):
+            _put(found, column)
     names = [one.name for one in found]
     return [one if names.count(one.name) == 1 else msgspec.structs.replace(one, name=f"{one.name} ({one.files[0]})") for one in found]
 
@@ -57,21 +59,21 @@ def _of_path(path: Path, choice: Choice) -> list[Column]:
     if not wanted:
         named = ", ".join(sorted({model for model, _, _ in parts if model})) or "none that a file names"
         raise MeasurementError(f"{path} holds no results of the model {choice.model}; there is {named}")
-    return _together(path, wanted)
+    name = path.name if path.is_dir() else ""
+    return [
+        Column(name=model or name or file.name.partition(".")[0], files=[str(file)], figures=figures, is_told=bool(model or name))
+        for model, file, figures in wanted
+    ]
 
 
-def _together(path: Path, parts: Iterable[tuple[str, Path, list[Figure]]]) -> list[Column]:
-    """The files of one model are one column, as long as no figure stands in two of them."""
-    found: list[Column] = []
-    for model, file, figures in parts:
-        name = model or (path.name if path.is_dir() else file.name.partition(".")[0])
-        keys = {one.key for one in figures}
-        place = next((place for place, one in enumerate(found) if one.name == name and keys.isdisjoint(a.key for a in one.figures)), None)
-        if place is None:
-            found.append(Column(name=name, files=[str(file)], figures=figures))
-        else:
-            found[place] = Column(name=name, files=[*found[place].files, str(file)], figures=[*found[place].figures, *figures])
-    return found
+def _put(columns: list[Column], new: Column) -> None:
+    """Beside the others; the files of one model are one column, as long as no figure stands in two of them."""
+    keys = {one.key for one in new.figures}
+    for place, one in enumerate(columns):
+        if one.is_told and new.is_told and one.name == new.name and keys.isdisjoint(other.key for other in one.figures):
+            columns[place] = msgspec.structs.replace(one, files=[*one.files, *new.files], figures=[*one.figures, *new.figures])
+            return
+    columns.append(new)
 
 
 def _of_run(run: Run) -> Column:
@@ -87,7 +89,7 @@ def _of_run(run: Run) -> Column:
         strata = [(item.group, item.task) for item in run.items]
         value, stderr = stats.nested_mean(worths, strata), stats.nested_stderr(worths, clusters, strata)
         figures.append(Figure(task=suite, metric=f"{metric} by category", value=value, stderr=stderr, n=len(worths)))
-    return Column(name=run.model or run.path.name.partition(".")[0], files=[str(run.path)], figures=figures)
+    return Column(name=run.model or run.path.name.partition(".")[0], files=[str(run.path)], figures=figures, is_told=bool(run.model))
 
 
 def _stderr(values: Sequence[float], clusters: Sequence[Any]) -> float | None:

@@ -1,7 +1,7 @@
 """lm-eval's figures of whole tasks: from its results file, or, where there are samples alone, their means."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ NO_METRIC = {"alias", "name", "sample_len", "sample_count", " ", ""}
 
 
 class Aggregated(msgspec.Struct):
-    """A results file; what is not looked at here is in `lm_eval_results.Results`."""
+    """A results file; what is not looked at here is in `lm_eval_results.Results`. Since 0.4.10 groups stand in `groups` alone."""
 
     results: dict[str, dict[str, Any]]
     groups: dict[str, dict[str, Any]] = {}
@@ -31,12 +31,12 @@ class Aggregated(msgspec.Struct):
 
 
 def of_results(path: Path) -> tuple[str, Path, list[Figure]]:
-    """Its model ("" where that is not told), itself, and each task's metrics, in the file's order. Raises MeasurementError where it cannot
+    """Its model ("" where that is not told), itself, and each task's metrics, as groups nest. Raises MeasurementError where it cannot
     be read, or a metric is neither a number nor a text."""
     told = whole(path, Aggregated, "results file of lm-eval's")
-    groups = {**told.groups, **{name: told.results[name] for name in told.group_subtasks if name in told.results}}
-    found = list[Figure]()
-    for task, metrics in (told.results | {name: one for name, one in groups.items() if name not in told.results}).items():
+    held, found = {**told.groups, **told.results}, list[Figure]()
+    for task, depth in _nested(told.results, told.group_subtasks):
+        metrics = held.get(task, {})
         counts = told.samples.get(task)
         n = counts.get("effective") if isinstance(counts, dict) else _of_group(task, told)
         for key, value in metrics.items():
@@ -51,8 +51,8 @@ def of_results(path: Path) -> tuple[str, Path, list[Figure]]:
             found.append(
                 Figure(
                     task=task,
-                    depth=_depth(metrics.get("alias")),
-                    is_group=task in groups and bool(told.group_subtasks.get(task)),
+                    depth=depth,
+                    is_group=bool(told.group_subtasks.get(task)),
                     metric=name,
                     filter="" if filter_ == "none" else filter_,
                     value=value if isinstance(value, bool | int | float) else str(value),
@@ -66,6 +66,26 @@ def of_results(path: Path) -> tuple[str, Path, list[Figure]]:
     if not found:
         raise MeasurementError(f"{path} holds no figures: lm-eval wrote it without a task")
     return results_of(path).model, path, found
+
+
+def _nested(tasks: Iterable[str], subtasks: Mapping[str, list[str]]) -> list[tuple[str, int]]:
+    """Each task, and each group before what is in it, with how deep it stands; a task of several groups in the first of them."""
+    above = {one: group for group, parts in reversed(list(subtasks.items())) for one in parts}
+    found: dict[str, int] = {}
+
+    def walk(name: str, depth: int) -> None:
+        if name not in found:
+            found[name] = depth
+            for one in subtasks.get(name, []):
+                walk(one, depth + 1)
+
+    for task in tasks:
+        root, seen = task, {task}
+        while (group := above.get(root)) is not None and group not in seen:
+            root = group
+            seen.add(group)
+        walk(root, 0)
+    return list(found.items())
 
 
 def _of_group(task: str, told: Aggregated) -> int | None:
@@ -82,11 +102,6 @@ def _leaves(group: str, subtasks: Mapping[str, list[str]], seen: set[str]) -> li
             seen.add(one)
             found += _leaves(one, subtasks, seen) if subtasks.get(one) else [one]
     return found
-
-
-def _depth(alias: Any) -> int:
-    """lm-eval puts a space for each level of a group, and a dash, before the name of what is in it."""
-    return (len(alias) - len(alias.lstrip(" "))) if isinstance(alias, str) and alias.lstrip().startswith("-") else 0
 
 
 def _plain(value: Any) -> str:

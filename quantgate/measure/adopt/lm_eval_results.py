@@ -43,6 +43,7 @@ class Results(msgspec.Struct, frozen=True):
     model_source: str | None = None
     lm_eval_version: str | None = None
     tokenizer_bos_token: Any = None
+    max_length: int | None = None
 
     @property
     def model(self) -> str:
@@ -102,6 +103,7 @@ class Results(msgspec.Struct, frozen=True):
             "task_version": self.versions.get(task),
             "system_instruction": self.system_instruction_sha,
             "fewshot_as_multiturn": self.fewshot_as_multiturn,
+            "max_length": self.max_length,
             "gen_kwargs": written(self.gen_kwargs) if self.gen_kwargs else None,
             **{f"model's {name}": written(self.model_args[name]) for name in OF_THE_PROMPT if name in self.model_args},
         }

@@ -22,6 +22,9 @@ LOG_BYTES = 1 << 22
 LOGGED = {
     re.compile(rb"(?i)(?:double|duplicate|two|2) (?:leading )?BOS|more than one BOS"): "the log tells of a double BOS",
     re.compile(rb"No `until` specified in `generation_kwargs`"): "the log says that no until was asked for, and lm-eval set its own",
+    re.compile(
+        rb"No `generation_kwargs` specified in task config, defaulting"
+    ): "the log says that a task names no settings, and got lm-eval's",
     re.compile(rb"(?i)instruct variant but chat template is not applied"): "the log says that an instruct model got no chat template",
     re.compile(rb"(?i)truncat\w+ (?:context|prompt|input|from the left)|left.truncat|exceed\w* (?:the )?max(?:imum)? (?:model )?length"): (
         "the log tells of prompts that were cut to fit"

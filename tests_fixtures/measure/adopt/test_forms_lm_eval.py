@@ -57,11 +57,11 @@ def test_form_2_what_was_cut_off_is_counted_by_its_text(tmp_path: Path, capsys: 
     texts = ["<think>\nfirst 3*4 = 12, or 14, wait", "<think>\n7</think>\n7", "<think>\nit is 9, check: 9"]
     rows = [line(doc, float(doc > 0), "flexible-extract", resps=[[text]]) for doc, text in enumerate(texts)]
     sides = pair(tmp_path, [line(doc, 1.0, "flexible-extract", resps=[[texts[1]]]) for doc in range(3)], rows)
-    found, length = judged(capsys, *sides)
-    assert (found["verdict"], length["aspect"]) == ("error", "length")
+    (found,) = judged(capsys, *sides)  # and none on the length of answers, of which these files count no tokens
+    assert found["verdict"] == "error"
     assert found["reason"].startswith("67% of the measurement's answers never came")
     assert found["unanswered"]["in_reasoning"] == 2
-    assert counts(*judged(capsys, *sides, MAY)[:1]) == (3, 1, 0)
+    assert counts(*judged(capsys, *sides, MAY)) == (3, 1, 0)
 
 
 def test_form_3_texts_at_three_depths_and_without_filter_or_metrics(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

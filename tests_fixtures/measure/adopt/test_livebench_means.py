@@ -118,7 +118,7 @@ def test_a_category_of_few_questions_clears_nothing(tmp_path: Path, capsys: pyte
         for n in range(count)
     ]
     path = write_lines(tmp_path / "a.jsonl", rows)
-    found, *_ = judged(capsys, path, path, "--mean=category", "--accuracy-points=90")
+    (found,) = judged(capsys, path, path, "--mean=category", "--accuracy-points=90")
     assert found["verdict"] == "inconclusive"
     # 1/(1/4/300 + 1/4/3) = 11.9
     assert found["reason"].startswith("303 items count as 11.9 of one weight in the mean by category, and below 15 no loss can")

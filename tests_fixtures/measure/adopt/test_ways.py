@@ -131,6 +131,7 @@ def test_a_double_bos_is_said_and_a_condition(tmp_path: Path, prompt: Any, told:
     ("log", "said"),
     [
         ("WARNING No `until` specified in `generation_kwargs`! Defaulting", "the log says that no until was asked for"),
+        ("WARNING t: No `generation_kwargs` specified in task config, defaulting to {}", "a task names no settings, and got lm-eval's"),
         ("Model appears to be an instruct variant but chat template is not applied.", "an instruct model got no chat template"),
         ("llama: Added a BOS token, the prompt now starts with 2 BOS tokens", "the log tells of a double BOS"),
         ("WARNING Left-truncation applied. Original sequence", "the log tells of prompts that were cut to fit"),
