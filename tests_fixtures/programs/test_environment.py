@@ -8,12 +8,13 @@ import pytest
 
 from quantgate import uv
 from quantgate.errors import ConfigurationError
-from quantgate.quantize import environment
-from quantgate.quantize.progress import Progress
+from quantgate.programs import environment
+from quantgate.programs.progress import Progress
+from quantgate.quantize.program import LLM_COMPRESSOR
 
 
 def test_the_environment_is_pinned_where_it_decides_about_bytes() -> None:
-    pinned = dict(one.split("==") for one in environment.metadata(environment.LLM_COMPRESSOR.script)["dependencies"])
+    pinned = dict(one.split("==") for one in environment.metadata(LLM_COMPRESSOR.script)["dependencies"])
     assert {"llmcompressor", "compressed-tensors", "torch", "transformers"} <= pinned.keys()
 
 
@@ -50,7 +51,7 @@ class Uv:
 def fake_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uv:
     made = Uv(tmp_path)
     monkeypatch.setattr(environment, "find_uv", lambda: str(made.file))
-    monkeypatch.setattr(environment, "NEEDED_GIB", {"cpu": 0.0, "cuda": 0.0})
+    monkeypatch.setattr(environment, "WITH_TORCH", {"cpu": 0.0, "cuda": 0.0})
     monkeypatch.setattr(uv, "detect_flavour", lambda: "cpu")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels /more")
@@ -59,21 +60,21 @@ def fake_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Uv:
 
 def test_the_environment_is_made_once_with_what_pip_knows(fake_uv: Uv, tmp_path: Path) -> None:
     said = io.StringIO()
-    python = environment.python(Progress(said))
+    python = environment.python(Progress(said), LLM_COMPRESSOR)
     assert python.is_relative_to(tmp_path / "cache" / "quantgate")
     assert "making llm-compressor's environment, first use only (cpu, " in said.getvalue()
     venv, torch, rest = fake_uv.asked()
     assert venv.startswith(f"venv --clear --python {sys.executable} ")
     assert torch.startswith(f"pip install --python {python} --no-deps torch==")
     assert torch.endswith("FIND_LINKS=/wheels,/more")
-    assert rest.startswith(f"pip install --python {python} --compile-bytecode --requirements {environment.LLM_COMPRESSOR.script} ")
-    assert environment.python(Progress(said)) == python
+    assert rest.startswith(f"pip install --python {python} --compile-bytecode --requirements {LLM_COMPRESSOR.script} ")
+    assert environment.python(Progress(said), LLM_COMPRESSOR) == python
     assert len(fake_uv.asked()) == 3
 
 
 def test_on_a_gpu_torch_comes_from_the_index_like_the_rest(fake_uv: Uv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uv, "detect_flavour", lambda: "cuda")
-    environment.python(Progress(io.StringIO()))
+    environment.python(Progress(io.StringIO()), LLM_COMPRESSOR)
     assert [line.split()[0] for line in fake_uv.asked()] == ["venv", "pip"]
     assert fake_uv.asked()[1].endswith("FIND_LINKS=")
 
@@ -82,10 +83,10 @@ def test_an_environment_that_fails_is_one_sentence_below_uv_s_words_and_is_made_
     fake_uv.behave(fails=True)
     said = io.StringIO()
     with pytest.raises(ConfigurationError, match=r"could not be made \(`pip install` ended with exit code 1, see above\): is the package"):
-        environment.python(Progress(said))
+        environment.python(Progress(said), LLM_COMPRESSOR)
     assert said.getvalue().endswith("\nerror: no such wheel\n")
     fake_uv.behave()
-    environment.python(Progress(io.StringIO()))
+    environment.python(Progress(io.StringIO()), LLM_COMPRESSOR)
     assert [line.split()[0] for line in fake_uv.asked()] == ["venv", "pip", "venv", "pip", "pip"]
 
 

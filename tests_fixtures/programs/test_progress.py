@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from quantgate.quantize.progress import Progress
+from quantgate.programs.progress import Progress
 from tests_fixtures.doubles.fake_llmcompressor import Terminal
 
 
