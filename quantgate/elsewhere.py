@@ -19,6 +19,7 @@ OPTIONS = (
     "--gpu-wait",
     "--endpoint",
     "--family",
+    "--suites",
     "--reason",
     "--inconclusive",
     "--must-run",

@@ -28,6 +28,10 @@ class MeasurementError(QuantgateError):
     """A measurement is void (NaN, a missing item, a failed request); it is neither a pass nor a baseline."""
 
 
+class GatedDataError(QuantgateError):
+    """Data that one has to ask for, and be logged in to have. Skips the test; under --must-run that fails it."""
+
+
 class BaselineError(QuantgateError):
     """A baseline is missing or unreadable."""
 

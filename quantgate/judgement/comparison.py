@@ -11,7 +11,7 @@ from quantgate.judgement.rule import Bearing, Bears, Evidence, Others, decide, e
 from quantgate.judgement.tolerances import filled
 from quantgate.judgement.weigh import weigh, weigh_beside
 from quantgate.judgement.wellformed import malformed
-from quantgate.records import VERDICT, Answers, Measurement, Throughput, Verdict, read_measurement
+from quantgate.records import HARNESS, VERDICT, Answers, Measurement, Throughput, Verdict, read_measurement
 from quantgate.registry import Registry, Tolerance, refuse_senseless
 
 
@@ -126,4 +126,6 @@ def read_record(file: Path) -> Measurement:
 
 
 def _records(folder: Path) -> dict[Path, Path]:
-    return {path.relative_to(folder): path for path in folder.rglob("*.json") if path.is_file() and not path.name.endswith(VERDICT)}
+    """Without verdicts, and without what other harnesses wrote while they made a record."""
+    found = {path.relative_to(folder): path for path in folder.rglob("*.json") if path.is_file() and not path.name.endswith(VERDICT)}
+    return {name: path for name, path in found.items() if not any(part.endswith(HARNESS) for part in name.parts)}

@@ -12,7 +12,7 @@ from quantgate.judgement.judge import Approved, Case
 from quantgate.records import Answers, Measurement, TextLoss
 from quantgate.registry import REFERENCE_PRECISION, Family, Registry
 from quantgate.stats import bootstrap_log_ratio
-from quantgate.suites import CodeSuite, QuestionSuite, Suite, TextSuite
+from quantgate.suites import CodeSuite, HarnessSuite, QuestionSuite, Suite, TextSuite
 
 REPLICATES = 400
 """Of the bootstrap: enough for the width of an interval to a few per cent."""
@@ -24,8 +24,9 @@ def underpowered(case: Case, suite: Suite, approved: Approved, device_class: str
     reference = case.family.reference()
     base = _load(approved, device_class, case, reference.name) if reference is not None else None
     points, ratio = case.tolerance.accuracy_points, case.tolerance.perplexity_ratio
-    if isinstance(suite, QuestionSuite | CodeSuite) and points is not None:
-        n = len(suite.questions if isinstance(suite, QuestionSuite) else suite.tasks)
+    count = _items(suite)
+    if count is not None and points is not None:
+        n = count
         kin = [one for one in case.family.checkpoint if one.precision == case.checkpoint.precision and one.name != case.checkpoint.name]
         d = discordance_seen([own, *(_load(approved, device_class, case, one.name) for one in kin)], base)
         least, needed = 100 * stats.mde(n, d), stats.n_needed(points / 100, d)
@@ -45,6 +46,13 @@ def underpowered(case: Case, suite: Suite, approved: Approved, device_class: str
         f"underpowered: {case.checkpoint} {case.suite}: {n} {noun} would pass an unharmed checkpoint with less than 80 %: they see a loss "
         f"of about {found}, the tolerance is {wanted}; about {needed} would do"
     )
+
+
+def _items(suite: Suite) -> int | None:
+    """Of a suite of answers; None where nobody knows before it has run."""
+    if isinstance(suite, QuestionSuite | CodeSuite):
+        return len(suite.questions if isinstance(suite, QuestionSuite) else suite.tasks)
+    return suite.n if isinstance(suite, HarnessSuite) else None
 
 
 def _load(approved: Approved, device_class: str, case: Case, checkpoint: str) -> Measurement | None:

@@ -7,7 +7,7 @@ import msgspec
 from quantgate.errors import ConfigurationError
 from quantgate.records import Answers, Measurement, TextLoss
 from quantgate.registry import REFERENCE_PRECISION, Registry, Tolerance
-from quantgate.suites import CodeSuite, LoadSuite, QuestionSuite, Suite, TextSuite
+from quantgate.suites import CodeSuite, HarnessSuite, LoadSuite, QuestionSuite, Suite, TextSuite
 
 DEFAULT = Tolerance(accuracy_points=2.0, perplexity_ratio=1.05, decode_tps_ratio=0.95)
 """Of `compare` alone, and only where no models.toml speaks of the family: a gate is nobody's default."""
@@ -15,6 +15,7 @@ SETTINGS: dict[type[Suite], str] = {
     TextSuite: "perplexity_ratio",
     QuestionSuite: "accuracy_points",
     CodeSuite: "accuracy_points",
+    HarnessSuite: "accuracy_points",
     LoadSuite: "decode_tps_ratio",
 }
 """Kind of suite → the setting that its measurements are judged by."""

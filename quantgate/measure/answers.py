@@ -139,9 +139,9 @@ def measure_answers(
 
 def answers_of(server: Serving, suite: str, under: Provenance, items: list[Answer], again: list[Answer], failed: dict[str, str]) -> Answers:
     """The record of these items."""
-    by_group: dict[str, list[bool]] = defaultdict(list)
+    by_group: dict[str, list[float]] = defaultdict(list)
     for item in items:
-        by_group[item.group].append(item.correct)
+        by_group[item.group].append(item.worth)
     return Answers(
         family=server.checkpoint.family,
         checkpoint=server.checkpoint.name,
@@ -149,7 +149,7 @@ def answers_of(server: Serving, suite: str, under: Provenance, items: list[Answe
         suite=suite,
         provenance=under,
         items=items,
-        accuracy=sum(item.correct for item in items) / len(items),
+        accuracy=sum(item.worth for item in items) / len(items),
         accuracy_flexible=sum(item.flexible for item in items) / len(items),
         failed=failed,
         again=again,

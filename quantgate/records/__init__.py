@@ -1,13 +1,24 @@
 """What crosses borders: provenance, measurements, verdicts. Frozen, typed, and JSON as the contract has it."""
 
 from quantgate.records.base import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, Approval, Oldest, Provenance, Spread, Started
-from quantgate.records.files import VERDICT, decode, encode, read_measurement, unfinished_of, write_record, write_whole
+from quantgate.records.files import (
+    HARNESS,
+    VERDICT,
+    decode,
+    encode,
+    harness_folder_of,
+    read_measurement,
+    unfinished_of,
+    write_record,
+    write_whole,
+)
 from quantgate.records.measurements import Answer, Answers, Divergence, DocumentLoss, DocumentTopK, Measurement, StoppedEarly, TextLoss
 from quantgate.records.speed import ClientUse, CounterCheck, DeviceHealth, Limit, Round, Throughput
 from quantgate.records.verdict import Discordant, GroupLoss, MeanLoss, Noise, Unanswered, Verdict
 
 __all__ = [
     "AS_DECLARED",
+    "HARNESS",
     "NOT_KNOWN",
     "NOT_RECORDED",
     "PLAIN",
@@ -39,6 +50,7 @@ __all__ = [
     "Verdict",
     "decode",
     "encode",
+    "harness_folder_of",
     "read_measurement",
     "unfinished_of",
     "write_record",

@@ -20,6 +20,8 @@ from quantgate.records.verdict import Verdict
 T = TypeVar("T")
 VERDICT = ".verdict.json"
 UNFINISHED = ".unfinished.jsonl"
+HARNESS = ".harness"
+"""Behind a suite's name: the folder of another harness's own files, log and results."""
 
 
 def decode(content: bytes, wanted: type[T], where: str) -> T:
@@ -92,6 +94,11 @@ def write_whole(path: Path, content: bytes) -> None:
 def unfinished_of(folder: Path, family: str, checkpoint: str, suite: str) -> Path:
     """Where the answers of a measurement are kept until its record is written."""
     return folder / family / checkpoint / f"{suite}{UNFINISHED}"
+
+
+def harness_folder_of(folder: Path, family: str, checkpoint: str, suite: str) -> Path:
+    """Where another harness writes while it makes a measurement; what it wrote stays there."""
+    return folder / family / checkpoint / f"{suite}{HARNESS}"
 
 
 def write_record(folder: Path, record: Measurement | Verdict, *, drift: bool = False) -> Path:

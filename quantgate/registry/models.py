@@ -1,6 +1,6 @@
 """What models.toml says, as values: families, their checkpoints, how each is served, what it may lose."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -94,9 +94,12 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeclaredSuite(msgspec.Struct, frozen=True, kw_only=True):
-    """`[[suite]]`: `source` (`from` in the file) is a known suite or file:PATH; `n` of its items are drawn by `seed`, all without it.
+    """`[[suite]]`: `source` (`from` in the file) is a known suite, file:PATH, or a task of another harness (lm-eval:TASK, inspect:TASK,
+    livebench:RELEASE); `n` of its items are drawn by `seed`, all without it; of a harness's task they are the first.
 
-    `repeats`: how often each question is asked; `temperature`: at which, 0 where it is not stated.
+    `repeats`: how often each question is asked; `temperature`: at which, 0 where it is not stated. The rest is for tasks of other
+    harnesses: examples before each question, which figure counts, whether the chat template is applied, arguments of the task, packages
+    that it needs, the folder below --data-dir with its data.
     """
 
     name: str
@@ -108,6 +111,13 @@ class DeclaredSuite(msgspec.Struct, frozen=True, kw_only=True):
     thinking: bool | None = None
     repeats: int | None = None
     temperature: float | None = None
+    fewshot: int | None = None
+    filter: str | None = None
+    metric: str | None = None
+    chat_template: bool | None = None
+    args: dict[str, Any] = {}
+    packages: list[str] = []
+    data: str | None = None
 
 
 class Registry(msgspec.Struct, frozen=True, kw_only=True):

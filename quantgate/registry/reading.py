@@ -48,6 +48,8 @@ def load(path: Path) -> Registry:
         for name, value in (("n", one.n), ("max_tokens", one.max_tokens), ("repeats", one.repeats)):
             if value is not None and value < 1:
                 raise ConfigurationError(f"{path}: suite {one.name}: {name} is {value}; it must be at least 1")
+        if one.fewshot is not None and one.fewshot < 0:
+            raise ConfigurationError(f"{path}: suite {one.name}: fewshot is {one.fewshot}; it must be 0 (no examples) or more")
         if one.temperature is not None and not 0 <= one.temperature <= HOTTEST:
             raise ConfigurationError(f"{path}: suite {one.name}: temperature is {one.temperature}; it must lie between 0 and {HOTTEST:g}")
         _refuse_bad_name(one.name, "a suite", path)

@@ -9,9 +9,9 @@ import msgspec
 
 from quantgate import stats
 from quantgate.judgement import DISCORDANCE, enough_to_decide
-from quantgate.suites import Catalogue, CodeSuite, LoadSuite, QuestionSuite, Suite, TextSuite, encode
+from quantgate.suites import Catalogue, CodeSuite, HarnessSuite, LoadSuite, QuestionSuite, Suite, TextSuite, encode
 
-KINDS: dict[type[Suite], str] = {TextSuite: "text", QuestionSuite: "answers", CodeSuite: "code", LoadSuite: "load"}
+KINDS: dict[type[Suite], str] = {TextSuite: "text", QuestionSuite: "answers", CodeSuite: "code", HarnessSuite: "task", LoadSuite: "load"}
 TOLERANCES = (1.0, 2.0, 5.0)
 """In points, for which the number of items is told that would decide."""
 
@@ -25,14 +25,15 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """`items`: documents as they are asked, questions, requests a round; tokens are None without a tokenizer, and of what has none.
+    """`items`: documents as they are asked, questions, requests a round, None where only another harness knows; tokens
+    are None without a tokenizer, and of what has none.
 
     `decides`: what can be seen with so many, in words.
     """
 
     name: str
     kind: str
-    items: int
+    items: int | None
     tokens: int | None = None
     scored_tokens: int | None = None
     clusters: int | None = None
@@ -82,6 +83,10 @@ def described(suite: Suite, tokenizer: Path | None = None, max_model_len: int | 
             groups=groups,
             fingerprint=suite.fingerprint,
             decides=seen,
+        )
+    if isinstance(suite, HarnessSuite):
+        return Described(
+            name=suite.name, kind="task", items=suite.n, fingerprint=suite.fingerprint, decides=f"{suite.harness} counts it when it runs"
         )
     said = f"decode speed at {suite.concurrency} at once, {suite.max_tokens} tokens each, {suite.rounds} rounds"
     return Described(name=suite.name, kind="load", items=suite.requests, fingerprint=suite.fingerprint, decides=said)

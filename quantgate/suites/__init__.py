@@ -2,11 +2,25 @@
 
 from quantgate.suites.declared import Catalogue, catalogue
 from quantgate.suites.encoding import Encoded, encode
-from quantgate.suites.kinds import CodeSuite, Cut, Document, LoadSuite, Question, QuestionSuite, Scorer, Suite, Task, TextSuite
+from quantgate.suites.kinds import (
+    CodeSuite,
+    Cut,
+    Document,
+    HarnessSuite,
+    LoadSuite,
+    Question,
+    QuestionSuite,
+    Scorer,
+    Suite,
+    Task,
+    TextSuite,
+)
 from quantgate.suites.known import REFERENCE, SUITES, decode_16x64, reference_questions, reference_text
+from quantgate.suites.public import PUBLIC
 from quantgate.suites.room import why_no_room
 
 __all__ = [
+    "PUBLIC",
     "REFERENCE",
     "SUITES",
     "Catalogue",
@@ -14,6 +28,7 @@ __all__ = [
     "Cut",
     "Document",
     "Encoded",
+    "HarnessSuite",
     "LoadSuite",
     "Question",
     "QuestionSuite",

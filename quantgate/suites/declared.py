@@ -1,4 +1,4 @@
-"""Suites of a team's own, as `[[suite]]` of models.toml declares them: a part of a known one, or a local file."""
+"""Suites of a team's own, as `[[suite]]` of models.toml declares them: a part of a known one, a file, or another harness's task."""
 
 import json
 import random
@@ -11,9 +11,10 @@ import msgspec
 
 from quantgate.errors import ConfigurationError, nearest
 from quantgate.registry import DeclaredSuite
+from quantgate.suites import harnesses
 from quantgate.suites.code import MAX_TOKENS as CODE_TOKENS
 from quantgate.suites.code import task_of, why_no_task
-from quantgate.suites.kinds import CodeSuite, Document, LoadSuite, Question, QuestionSuite, Scorer, Suite, TextSuite
+from quantgate.suites.kinds import CodeSuite, Document, HarnessSuite, LoadSuite, Question, QuestionSuite, Scorer, Suite, TextSuite
 from quantgate.suites.known import SUITES
 
 Catalogue = Mapping[str, tuple[type[Suite], Callable[[Path | None], Suite]]]
@@ -33,6 +34,10 @@ def _kind(one: DeclaredSuite, models: Path) -> type[Suite]:
     where = f"{models}: suite {one.name}"
     if one.name in SUITES:
         raise ConfigurationError(f"{where} has the name of a suite that there is; give it another one")
+    if harnesses.parts_of(one.source) is not None:
+        harnesses.check(one, where)
+        return HarnessSuite
+    harnesses.refuse_keys(one, where)
     if one.source.startswith(FILE):
         if one.kind is None:
             raise ConfigurationError(f'{where}: a file may hold anything; write kind = "text", kind = "answers" or kind = "code"')
@@ -46,7 +51,8 @@ def _kind(one: DeclaredSuite, models: Path) -> type[Suite]:
     else:
         known = ", ".join(name for name, (kind, _) in SUITES.items() if kind in KINDS.values())
         raise ConfigurationError(
-            f"{where}: from = {one.source!r} is no suite{nearest(one.source, SUITES)}; name file:PATH, or one of {known}"
+            f"{where}: from = {one.source!r} is no suite{harnesses.misnamed(one.source) or nearest(one.source, SUITES)}; name file:PATH, "
+            f"a task as {', '.join(f'{name}:TASK' for name in harnesses.TAKES)}, or one of {known}"
         )
     if found is TextSuite and (one.max_tokens is not None or one.thinking is not None):
         raise ConfigurationError(f"{where}: max_tokens and thinking are for answers, and it is a text; leave them out")
@@ -56,6 +62,9 @@ def _kind(one: DeclaredSuite, models: Path) -> type[Suite]:
 
 
 def _loader(one: DeclaredSuite, models: Path) -> Callable[[Path | None], Suite]:
+    if harnesses.parts_of(one.source) is not None:
+        return harnesses.loader(one, models)
+
     def load(data: Path | None) -> Suite:
         if one.source.startswith(FILE):
             file = (data or models.parent) / one.source.removeprefix(FILE)
@@ -73,8 +82,8 @@ def _part(one: DeclaredSuite, whole: Suite) -> Suite:
     """`n` of its items, drawn by `seed` and in their order, under the name of its own."""
     if isinstance(whole, TextSuite):
         return msgspec.structs.replace(whole, name=one.name, documents=_drawn(whole.documents, one))
-    if isinstance(whole, LoadSuite):
-        raise TypeError(f"{whole.name} is a load")
+    if isinstance(whole, LoadSuite | HarnessSuite):
+        raise TypeError(f"{whole.name} has no part")
     said = {name: value for name in ("max_tokens", "thinking") if (value := getattr(one, name)) is not None}
     if isinstance(whole, CodeSuite):
         return msgspec.structs.replace(whole, name=one.name, tasks=_drawn(whole.tasks, one), **said)

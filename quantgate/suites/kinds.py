@@ -1,5 +1,7 @@
-"""What a suite is: texts, questions, functions to be written, or a load. It knows its content, not how that is measured."""
+"""What a suite is: texts, questions, functions to be written, another harness's task, or a load. It knows its content, not how that is
+measured."""
 
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -106,6 +108,43 @@ class CodeSuite(msgspec.Struct, frozen=True):
         return fingerprint.of([self.tasks, self.max_tokens, self.shape, self.thinking])
 
 
+class HarnessSuite(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that another harness has, asks and grades: the first `n` of its items (None: all).
+
+    `max_tokens`, `fewshot`: None leaves them to the task. `filter`, `metric`: of names with commas between them, the first that is there
+    is the figure that counts; "" where the task has one. `repeats`: epochs. `args`: of the task; `packages`: what the harness's
+    environment needs besides; `content`: a fingerprint of a task that is a file of one's own; `data`, `folder`: below which folder data
+    sets are read from files, and in which of its folders the task's own lie, "" where the hub's names say it.
+    """
+
+    name: str
+    harness: Literal["lm-eval", "inspect", "livebench"]
+    task: str
+    n: int | None = None
+    max_tokens: int | None = None
+    thinking: bool | None = None
+    temperature: float = 0.0
+    repeats: int = 1
+    seed: int = 0
+    fewshot: int | None = None
+    filter: str = ""
+    metric: str = ""
+    chat_template: bool = True
+    args: dict[str, Any] = {}
+    packages: tuple[str, ...] = ()
+    content: str = ""
+    data: Path | None = None
+    folder: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Over all that is declared, but for names and places; what the harness makes of it stands in a measurement's own."""
+        declared = {key: getattr(self, key) for key in self.__struct_fields__ if key not in ("name", "data", "folder")}
+        if self.content:
+            declared["task"] = Path(self.task).name
+        return fingerprint.of(declared)
+
+
 class LoadSuite(msgspec.Struct, frozen=True, omit_defaults=True):
     """A load: `requests` chats a round, `concurrency` at once, each of `prompt_tokens` fresh tokens in and `max_tokens` out.
 
@@ -128,4 +167,4 @@ class LoadSuite(msgspec.Struct, frozen=True, omit_defaults=True):
         return fingerprint.of(msgspec.to_builtins(self))
 
 
-Suite: TypeAlias = TextSuite | QuestionSuite | CodeSuite | LoadSuite
+Suite: TypeAlias = TextSuite | QuestionSuite | CodeSuite | HarnessSuite | LoadSuite

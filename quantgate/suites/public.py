@@ -78,6 +78,7 @@ GPQA = PublicData(
         "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3",
     ),
 )  # fmt: skip
+PUBLIC = (WIKITEXT2, ULTRACHAT, GSM8K, HUMANEVAL, MBPP, MATH500, AIME24, MMLU_PRO, GPQA)
 BUILDERS = {".parquet": "parquet", ".json": "json", ".jsonl": "json", ".csv": "csv"}
 """By the file's ending; anything else is text, a row a line."""
 AS_WRITTEN: dict[str, dict[str, Any]] = {"csv": {"keep_default_na": False}}

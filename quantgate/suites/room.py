@@ -1,6 +1,6 @@
 """Whether a suite fits into the context that a server has: known before it boots, and refused by it item by item."""
 
-from quantgate.suites.kinds import LoadSuite, Suite, TextSuite
+from quantgate.suites.kinds import HarnessSuite, LoadSuite, Suite, TextSuite
 
 
 def why_no_room(suite: Suite, max_model_len: int | None, whose: str) -> str | None:
@@ -14,7 +14,10 @@ def why_no_room(suite: Suite, max_model_len: int | None, whose: str) -> str | No
         if window is None or window < max_model_len:
             return None
         return f"{suite.name} asks windows of {window:,} tokens, {served}: raise that above {window:,}"
-    if suite.max_tokens < max_model_len:
+    if suite.max_tokens is None or suite.max_tokens < max_model_len:
         return None
     asked = f"{suite.name} lets an answer have {suite.max_tokens:,} tokens, {served}, prompt included"
-    return f"{asked}: raise that, or declare a [[suite]] from {suite.name} with fewer max_tokens"
+    fewer = (
+        "give it fewer max_tokens" if isinstance(suite, HarnessSuite) else f"declare a [[suite]] from {suite.name} with fewer max_tokens"
+    )
+    return f"{asked}: raise that, or {fewer}"

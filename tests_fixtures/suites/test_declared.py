@@ -120,7 +120,10 @@ def test_paths_lie_below_the_data_or_beside_models_toml(tmp_path: Path) -> None:
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a taken name": ({"name": "wikitext2", "from": "gsm8k"}, "suite wikitext2 has the name of a suite that there is"),
-    "no such suite": ({"from": "gsm9k"}, "from = 'gsm9k' is no suite (did you mean gsm8k?); name file:PATH, or one of "),
+    "no such suite": (
+        {"from": "gsm9k"},
+        "from = 'gsm9k' is no suite (did you mean gsm8k?); name file:PATH, a task as lm-eval:TASK, inspect:TASK, ",
+    ),
     "a load": ({"from": "decode-16x64"}, "is a load, which has no part"),
     "no kind": ({"from": "file:a.jsonl"}, 'a file may hold anything; write kind = "text", kind = "answers" or kind = "code"'),
     "another kind": ({"from": "gsm8k", "kind": "text"}, "kind is 'text', and gsm8k is none"),
