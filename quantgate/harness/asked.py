@@ -38,11 +38,13 @@ class Command(NamedTuple):
 
 
 class Harness(Protocol):
-    """`name` for people; `environment` for a suite, None where the harness brings its own; `told`: what its program said in the end."""
+    """`name` for people; `environment` for a suite, None where the harness brings its own; `pins`: which harness it is, for the
+    fingerprint; `told`: what its program said in the end."""
 
     name: str
 
     def environment(self, suite: HarnessSuite) -> Environment | None: ...
+    def pins(self, suite: HarnessSuite) -> list[str]: ...
     def command(self, asked: Asked, python: Path | None) -> Command: ...
     def results(self, asked: Asked, told: dict[str, Any]) -> Run: ...
 

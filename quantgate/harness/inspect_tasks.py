@@ -28,6 +28,9 @@ class Inspect:
     def environment(self, suite: HarnessSuite) -> Environment:
         return Environment("inspect", PROGRAM, suite.packages, GIB)
 
+    def pins(self, suite: HarnessSuite) -> list[str]:
+        return self.environment(suite).needs
+
     def command(self, asked: Asked, python: Path | None) -> Command:
         suite, server = asked.suite, asked.server
         task = {

@@ -31,6 +31,9 @@ class LmEval:
     def environment(self, suite: HarnessSuite) -> Environment:
         return Environment(NAME, PROGRAM, suite.packages, GIB)
 
+    def pins(self, suite: HarnessSuite) -> list[str]:
+        return self.environment(suite).needs
+
     def command(self, asked: Asked, python: Path | None) -> Command:
         config = asked.folder / "config.json"
         config.write_text(json.dumps(config_of(asked), indent=1), encoding="utf-8")

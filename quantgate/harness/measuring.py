@@ -14,17 +14,18 @@ from quantgate import fingerprint, folders
 from quantgate.errors import MeasurementError
 from quantgate.harness.asked import Asked, Harness, Python
 from quantgate.harness.inspect_tasks import Inspect
+from quantgate.harness.livebench import LiveBench
 from quantgate.harness.lm_eval import LmEval
 from quantgate.harness.refused import error_of
 from quantgate.harness.running import Telling, run_harness, told_of, why_it_failed
 from quantgate.measure import MOST_FAILED, NEUTRAL, NOT_KEPT, Sitting, answers_of, conditions_of, provenance, sampling_of
 from quantgate.measure.adopt import Run
-from quantgate.programs import metadata, python
+from quantgate.programs import python
 from quantgate.records import Answer, Answers, Provenance, Started, harness_folder_of
 from quantgate.server import Serving
 from quantgate.suites import HarnessSuite
 
-HARNESSES: dict[str, Harness] = {"lm-eval": LmEval(), "inspect": Inspect()}
+HARNESSES: dict[str, Harness] = {"lm-eval": LmEval(), "inspect": Inspect(), "livebench": LiveBench()}
 UNDER_WAY = "under-way.json"
 NAMED = 3
 ALREADY = {"temperature", "max_tokens", "max_gen_toks", "do_sample", "seed", *NEUTRAL}
@@ -41,11 +42,10 @@ def measure_harness(
     """
     harness = HARNESSES[suite.harness]
     needs = harness.environment(suite)
-    pins = [] if needs is None else [*metadata(needs.script)["dependencies"], *needs.more]
     sampling = sampling_of(suite.max_tokens or 0, suite.thinking, suite.temperature, suite.repeats)
     if suite.max_tokens is None:
         del sampling["max_tokens"]
-    under = provenance(server, fingerprint.of([suite.fingerprint, pins]), sampling, Started(), seed=suite.seed)
+    under = provenance(server, fingerprint.of([suite.fingerprint, harness.pins(suite)]), sampling, Started(), seed=suite.seed)
     with _folder(server, suite, under, sitting) as folder:
         interpreter = None if needs is None else environment(Telling(sitting, str(suite.name)), needs)
         started = Started()

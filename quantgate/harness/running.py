@@ -69,7 +69,7 @@ def run_harness(harness: Harness, asked: Asked, command: Command, sitting: Sitti
                 file.flush()
 
         try:
-            ended = run(command.line, environment_of(asked, command), hear)
+            ended = run(command.line, environment_of(asked, command), hear, command.cwd)
         finally:
             sitting.say("")
     if ended.code:

@@ -43,6 +43,10 @@ def check(one: DeclaredSuite, where: str) -> None:
     for name in (*OF_HARNESSES, "repeats"):
         if getattr(one, name) not in (None, [], {}) and name not in TAKES[harness]:
             raise ConfigurationError(f"{where}: {name} is nothing that {harness} takes ({SAID[name]}); leave it out")
+    if harness == "livebench" and one.thinking is not None:
+        raise ConfigurationError(
+            f"{where}: thinking is nothing that LiveBench passes on; leave it out, and let the server's template decide"
+        )
     if one.chat_template is False and one.thinking is not None:
         raise ConfigurationError(f"{where}: thinking is a setting of the chat template, and chat_template is false; leave one of them out")
 
