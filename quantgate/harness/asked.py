@@ -25,6 +25,12 @@ class Asked(NamedTuple):
     limit: int | None
 
     @property
+    def place(self) -> Path:
+        """Where the harness runs: where the task's file lies, for paths in it, else in a folder without anything that it might take for
+        a task or a setting of its own."""
+        return Path(self.suite.task.partition("@")[0]).parent if self.suite.content else self.folder
+
+    @property
     def request_seconds(self) -> float:
         return REQUEST_SECONDS + SECONDS_A_TOKEN * (self.suite.max_tokens or MANY_TOKENS)
 

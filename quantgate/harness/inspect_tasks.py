@@ -51,7 +51,7 @@ class Inspect:
             env["XDG_CACHE_HOME"] = str(
                 asked.folder / "cache"
             )  # where Inspect keeps data sets by the hub's name, whatever they were read from
-        return Command([str(python), "-I", "-u", str(PROGRAM), json.dumps(task)], env)
+        return Command([str(python), "-I", "-u", str(PROGRAM), json.dumps(task)], env, asked.place)
 
     def results(self, asked: Asked, told: dict[str, Any]) -> Run:
         (run,) = adopt(Path(told["log"]), Choice(metric=asked.suite.metric, suite=asked.suite.task)).values()

@@ -1,6 +1,7 @@
 """lm-evaluation-harness: its own command line, from a configuration, with the server as a model behind OpenAI's API."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class LmEval:
 
     def command(self, asked: Asked, python: Path | None) -> Command:
         config = asked.folder / "config.json"
+        shutil.rmtree(asked.folder / "results", ignore_errors=True)  # of a run that ended behind it
         config.write_text(json.dumps(config_of(asked), indent=1), encoding="utf-8")
         task = {
             "config": str(config),
@@ -45,7 +47,8 @@ class LmEval:
             "without_examples": asked.suite.fewshot == 0,
             **data_for(asked.suite),
         }
-        return Command([str(python), "-I", "-u", str(PROGRAM), json.dumps(task)], {"OPENAI_API_KEY": str(asked.server.api_key)})
+        line = [str(python), "-I", "-u", str(PROGRAM), json.dumps(task)]
+        return Command(line, {"OPENAI_API_KEY": str(asked.server.api_key)}, asked.place)
 
     def results(self, asked: Asked, told: dict[str, Any]) -> Run:
         choice = Choice(filter=asked.suite.filter, metric=asked.suite.metric, suite=asked.suite.task)
