@@ -61,7 +61,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def checkpoint_rows(family: Family, records: Path) -> list[Row]:
     """BF16 first, as in models.toml. Raises MeasurementError for a file that is no record."""
-    return [_row(one, family.suites, records / family.name / one.name) for one in family.checkpoint]
+    suites = _suites(family, records)
+    return [_row(one, suites, records / family.name / one.name) for one in family.checkpoint]
+
+
+def _suites(family: Family, records: Path) -> list[str]:
+    """The family's, and behind them whatever else was asked (`--suites`)."""
+    files = [file.name for one in family.checkpoint for file in (records / family.name / one.name).glob("*.json")]
+    return [*family.suites, *sorted({name.removesuffix(".json") for name in files if not name.endswith(VERDICT)} - set(family.suites))]
 
 
 def _row(checkpoint: Checkpoint, suites: Sequence[str], folder: Path) -> Row:
@@ -149,7 +156,7 @@ def _markdown(family: Family, found: Sequence[Row]) -> "Table":
     from rich.text import Text
 
     names = {cell.suite: cell.name for row in found for cell in row.cells}
-    suites = [suite for suite in family.suites if suite in names]
+    suites = sorted(names, key=lambda name: (family.suites.index(name) if name in family.suites else len(family.suites), name))
     table = Table(box=box.MARKDOWN, pad_edge=True)
     for head in (family.name, "weights", *(f"{names[suite]}, {suite}" for suite in suites), "verdict"):
         table.add_column(head, justify="right" if head == "weights" else "left", overflow="fold")

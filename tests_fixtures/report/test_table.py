@@ -104,6 +104,16 @@ def test_figures_of_other_weights_are_not_shown_as_these(options: list[str], tmp
     assert "measured on other weights than lie there now: measure again" in line
 
 
+def test_a_suite_that_was_asked_by_name_stands_behind_the_family_s(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    models = Path(options[1].removeprefix("--models="))
+    models.write_text(models.read_text(encoding="utf-8").replace('"reference-text", "decode-16x64"', '"decode-16x64"'), encoding="utf-8")
+    assert cli.main(options) == 0
+    assert "perplexity, reference-text | verdict" in " ".join(capsys.readouterr().out.split())
+    assert cli.main([*options, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["reference"]
+    assert [[cell["suite"] for cell in row["cells"]] for row in rows[:2]] == [["reference-text"], ["decode-16x64", "reference-text"]]
+
+
 def test_one_json_document(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*options, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["reference"]
