@@ -1,7 +1,7 @@
 """An OpenAI-compatible server that answers each question as its name says: `right 3` rightly, `empty 0` with nothing at all."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,16 +35,18 @@ MALFORMED: dict[str, tuple[int, str]] = {
 
 
 class Scripted:
-    """`url`; `bodies` of the chats that were asked; `instead`: a kind → the kind that it is answered as."""
+    """`url`; `bodies` of the chats that were asked; `instead`: a kind → the kind that it is answered as; `named_by`:
+    which question a prompt holds, where a harness has put more around it."""
 
     def __init__(self, little: LittleVllm) -> None:
         self.little, self.url = little, little.url
         self.bodies, self.instead = list[dict[str, Any]](), dict[str, str]()
+        self.named_by: Callable[[str], str] = lambda prompt: prompt
 
     def answer(self, sent: bytes) -> tuple[int, str]:
         body = json.loads(sent)
         self.bodies.append(body)
-        kind = body["messages"][0]["content"].rpartition(" ")[0]
+        kind = self.named_by(body["messages"][-1]["content"]).rpartition(" ")[0]
         kind = self.instead.get(kind, kind)
         return MALFORMED[kind] if kind in MALFORMED else (200, completion(kind))
 
