@@ -1,6 +1,7 @@
 """What a harness's program was refused, in one sentence each: what is wrong, of which suite, and what to do."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from quantgate.suites import HarnessSuite
 
 EXTRAS = {"lm-eval": "lm-eval", "inspect": "inspect-evals", "livebench": "livebench"}
 """Harness → the package whose extras bring what single tasks need."""
+ANSWERED = re.compile(r"Response text: (.+?)(?:\. Retrying|$)", re.MULTILINE)
+"""lm-eval's line on a request that failed."""
+SHOWN = 300
 LOG_IN = "then log in (hf auth login, or HF_TOKEN)"
 
 
@@ -36,7 +40,8 @@ def error_of(harness: Harness, asked: Asked, told: dict[str, Any]) -> QuantgateE
             near = f" (did you mean {told['near'][0]}?)" if told["near"] else ""
             return ConfigurationError(f"suite {suite.name}: {harness.name} has no task {suite.task}{near}; it has {told['count']:,}")
         case _:
-            return MeasurementError(f"{asked.server.checkpoint} {where} failed: {told['said']}; its log is {asked.folder / LOG}")
+            said = f"{told['said']}{_of_the_server(asked.folder / LOG)}"
+            return MeasurementError(f"{asked.server.checkpoint} {where} failed: {said}; its log is {asked.folder / LOG}")
 
 
 def _no_data(where: str, kind: str, hub: str) -> QuantgateError:
@@ -47,6 +52,12 @@ def _no_data(where: str, kind: str, hub: str) -> QuantgateError:
     if kind == "offline":
         return ConfigurationError(f"{where}: {named} is not in the cache {_cache()}, and the hub cannot be reached; connect, or {instead}")
     return GatedDataError(f"{where}: {named} is no data set of {_hub()}, or a private or gated one: see {page}, {LOG_IN}; or {instead}")
+
+
+def _of_the_server(log: Path) -> str:
+    """What the server answered last that was an error, where the harness has logged it."""
+    found = ANSWERED.findall(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else []
+    return f" (the server: {' '.join(found[-1].split())[:SHOWN]})" if found else ""
 
 
 def _examples(suite: HarnessSuite, what: str) -> str:

@@ -191,6 +191,13 @@ def test_a_refusal_is_one_sentence(server: Serving, programs: Programs, refused:
     assert "\n" not in str(raised.value)
 
 
+def test_what_the_server_refused_is_in_the_sentence(server: Serving, programs: Programs) -> None:
+    line = "API request failed! Status code: 400, Response text: {'message': 'too long'}. Retrying..."
+    programs.lm_eval(f"print({line!r}, flush=True); tell(refused='failed', said='ClientResponseError: 400'); sys.exit(1)")
+    with pytest.raises(MeasurementError, match=r"failed: ClientResponseError: 400 \(the server: {'message': 'too long'}\); its log is "):
+        measured(server, SUMS, programs)
+
+
 def test_errors_of_the_harness_are_no_zeros_and_too_many_are_no_measurement(server: Serving, programs: Programs) -> None:
     samples = [{"id": "a", "error": {"message": "timed out"}}, {"id": "b", "scores": {"m": {"value": "C"}}}]
     log = {"eval": {"task": "sums", "model": "m"}, "plan": {}, "samples": samples}
