@@ -6,7 +6,7 @@ ARGS ?=
 FLAVOUR ?=
 BIN := .venv/bin
 
-.PHONY: help nvfp4 smollm2 test unit mutants recipes lint env lock clean uninstall
+.PHONY: help nvfp4 smollm2 test unit docs mutants recipes lint env lock clean uninstall
 
 help:
 	@echo "make nvfp4   gate the NVFP4 checkpoints: pytest -m nvfp4"
@@ -39,6 +39,9 @@ mutants: env
 
 recipes: env
 	$(BIN)/python -m benchmarks.recipes $(ARGS)
+
+docs: env
+	NO_MKDOCS_2_WARNING=1 $(BIN)/uv run --quiet --no-project --with mkdocs-material==9.8.2 mkdocs build --strict --quiet
 
 lint: env
 	$(BIN)/ruff check
