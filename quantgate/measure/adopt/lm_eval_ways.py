@@ -18,18 +18,23 @@ SKIPS_A_SECOND_BOS = (0, 4, 10)
 """The first lm-eval whose models look whether a prompt begins with BOS before they put one there."""
 BY_ITSELF = ("hf", "vllm", "hf-auto", "sglang")
 """Kinds of models that lm-eval tokenizes for."""
+OVER_AN_API = "local-completions"
+"""Tokenizes too, and never looks."""
 LOG_BYTES = 1 << 22
 LOGGED = {
     re.compile(rb"(?i)(?:double|duplicate|two|2) (?:leading )?BOS|more than one BOS"): "the log tells of a double BOS",
-    re.compile(rb"No `until` specified in `generation_kwargs`"): "the log says that no until was asked for, and lm-eval set its own",
-    re.compile(
-        rb"No `generation_kwargs` specified in task config, defaulting"
-    ): "the log says that a task names no settings, and got lm-eval's",
     re.compile(rb"(?i)instruct variant but chat template is not applied"): "the log says that an instruct model got no chat template",
     re.compile(rb"(?i)truncat\w+ (?:context|prompt|input|from the left)|left.truncat|exceed\w* (?:the )?max(?:imum)? (?:model )?length"): (
         "the log tells of prompts that were cut to fit"
     ),
 }
+
+
+OF_A_TASK = {
+    "No `until` specified": "the log says that no until was asked for, and lm-eval set its own",
+    "No `generation_kwargs` specified": "the log says that the task names no settings, and got lm-eval's",
+}
+"""Behind the task's name and a colon."""
 
 
 class Ways(NamedTuple):
@@ -49,7 +54,7 @@ def ways_of(task: str, told: Results, arguments: Any, folder: Path) -> Ways:
         settings["bos"], found = double
         said.append(found)
     for log in sorted(folder.glob("*.log")):
-        found_in_log = _logged(log)
+        found_in_log = _logged(log, task)
         settings |= {"bos": "twice, by the log"} if any("BOS" in one for one in found_in_log) else {}
         said += found_in_log
     return Ways(settings, list(dict.fromkeys(said)))
@@ -107,15 +112,17 @@ def _double_bos(told: Results, prompt: str | Sequence[int]) -> tuple[str, str] |
         return None
     if prompt.removeprefix(bos).lstrip().startswith(bos):
         return "twice", f"a double BOS (the prompts begin with {bos} twice)"
-    adds = str(told.model_args.get("add_bos_token", "")).casefold() == "true"
-    if adds and told.kind in BY_ITSELF and (told.version or SKIPS_A_SECOND_BOS) < SKIPS_A_SECOND_BOS:
+    adds, asks = (str(told.model_args.get(name, "")).casefold() for name in ("add_bos_token", "tokenized_requests"))
+    never_looks = told.kind == OVER_AN_API and asks != "false"
+    if adds == "true" and (never_looks or (told.kind in BY_ITSELF and (told.version or SKIPS_A_SECOND_BOS) < SKIPS_A_SECOND_BOS)):
         return "twice", f"a double BOS (the prompts begin with {bos}, and add_bos_token puts another before it)"
-    if told.kind == "local-completions" and str(told.model_args.get("tokenized_requests", "")).casefold() == "false":
+    if told.kind == OVER_AN_API and asks == "false":
         return "in the text", f"BOS may stand twice (the prompts begin with {bos} as text, and a server adds its own)"
     return None
 
 
-def _logged(log: Path) -> list[str]:
+def _logged(log: Path, task: str) -> list[str]:
     with log.open("rb") as file:
         content = file.read(LOG_BYTES)
-    return [said for pattern, said in LOGGED.items() if pattern.search(content) is not None]
+    found = [said for line, said in OF_A_TASK.items() if f" {task}: {line}".encode() in content]
+    return found + [said for pattern, said in LOGGED.items() if pattern.search(content) is not None]

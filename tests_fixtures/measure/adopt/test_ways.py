@@ -119,6 +119,7 @@ OLD = {"lm_eval_version": "0.4.9.2", "model_source": "vllm", "config": {"model_a
         ("<bos>Q", {**OLD, "model_source": "openai-completions"}, None),
         ("<s>Q", {"model_source": "local-completions", "config": {"model_args": "model=m,tokenized_requests=False"}}, "in the text"),
         ("<s>Q", {"model_source": "local-completions", "config": {"model_args": "model=m"}}, None),
+        ("<s>Q", {"model_source": "local-completions", "config": {"model_args": {"add_bos_token": True}}}, "twice"),
     ],
 )
 def test_a_double_bos_is_said_and_a_condition(tmp_path: Path, prompt: Any, told: dict[str, Any], bos: str | None) -> None:
@@ -130,8 +131,9 @@ def test_a_double_bos_is_said_and_a_condition(tmp_path: Path, prompt: Any, told:
 @pytest.mark.parametrize(
     ("log", "said"),
     [
-        ("WARNING No `until` specified in `generation_kwargs`! Defaulting", "the log says that no until was asked for"),
-        ("WARNING t: No `generation_kwargs` specified in task config, defaulting to {}", "a task names no settings, and got lm-eval's"),
+        ("WARNING t: No `until` specified in `generation_kwargs`! Defaulting", "the log says that no until was asked for"),
+        ("WARNING t: No `generation_kwargs` specified in task config, defaulting to {}", "the task names no settings, and got lm-eval's"),
+        ("WARNING u: No `generation_kwargs` specified in task config, defaulting to {}\nLeft-truncation applied", "were cut to fit"),
         ("Model appears to be an instruct variant but chat template is not applied.", "an instruct model got no chat template"),
         ("llama: Added a BOS token, the prompt now starts with 2 BOS tokens", "the log tells of a double BOS"),
         ("WARNING Left-truncation applied. Original sequence", "the log tells of prompts that were cut to fit"),
