@@ -148,7 +148,7 @@ def _unpaired(measured: Sequence[DocumentLoss | Answer], baseline: Sequence[Docu
             return f"the {name} has no {noun}s: measure again"
         if (twice := next((item for item, times in ids.items() if times > 1), None)) is not None:
             return f"{noun} {twice!r} stands {ids[twice]} times in the {name}: measure again"
-    for item in (*before, *now):
+    for item in (*before, *now) if before.keys() != now.keys() else ():
         if item not in now or item not in before:
             where = "missing from the measurement" if item not in now else "not in the baseline"
             return f"{noun} {item!r} is {where} ({len(now)} {noun}s measured, {len(before)} in the baseline): measure both alike again"
@@ -214,8 +214,19 @@ def _floats(value: object, place: str) -> Iterator[tuple[str, float]]:
             if isinstance(part, float):
                 if not math.isfinite(part):
                     yield f"{place}[{number}]", part
-            else:
+            elif not _is_finite(part):
                 yield from _floats(part, f"{place}[{repr(part.id) if hasattr(part, 'id') else number}]")
+
+
+def _is_finite(value: object) -> bool:
+    """Whether no float below `value` is none: as a place costs more than a look, it is made up for those that have one."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, msgspec.Struct):
+        return all(_is_finite(getattr(value, name)) for name in _with_numbers(type(value)))
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list | tuple) or all(map(_is_finite, value))
 
 
 @lru_cache

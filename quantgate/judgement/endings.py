@@ -6,6 +6,7 @@ other, it is a finding of its own.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from quantgate import stats
@@ -14,6 +15,7 @@ from quantgate.records import Answer, Answers, Unanswered
 BY_ITSELF = {"stop", "eos", "eos_token", "end_turn", "stop_sequence", "tool_calls", "tool_use", "function_call"}
 CUT_OFF = {"length", "max_tokens", "max_output_tokens", "model_length"}
 NOT_RECORDED = {"", "unknown", "none", "null", "not recorded", "not_recorded"}
+KNOWN = BY_ITSELF | CUT_OFF | NOT_RECORDED
 ALPHA = 0.025
 CLOSE = "</think>"
 Way: TypeAlias = Literal["in_reasoning", "cut_off", "empty", "unreadable"]
@@ -30,8 +32,14 @@ LONGEST_PERIOD, REPEATS, SHORTEST_TAIL = 100, 3, 60
 """An answer repeats itself whose last characters, SHORTEST_TAIL at least, are REPEATS times the same of up to LONGEST_PERIOD."""
 
 
+@lru_cache
+def _folded(finish_reason: str) -> str:
+    """There are a dozen of them, and a hundred thousand answers are asked for theirs nine times."""
+    return finish_reason.strip().lower()
+
+
 def _ending(item: Answer) -> str:
-    return item.finish_reason.strip().lower()
+    return _folded(item.finish_reason)
 
 
 def never_came(item: Answer) -> bool:
@@ -80,7 +88,7 @@ def unanswered_in_words(items: Sequence[Answer]) -> str:
 
 def is_odd(item: Answer) -> bool:
     """Whether it ended neither by itself nor for want of room: an abort, a filter."""
-    return _ending(item) not in BY_ITSELF | CUT_OFF | NOT_RECORDED
+    return _ending(item) not in KNOWN
 
 
 def unknown(measured: Answers, baseline: Answers) -> str | None:

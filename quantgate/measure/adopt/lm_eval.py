@@ -127,7 +127,7 @@ def _add(run: Run, filters: dict[str, dict[str, Line]], chosen: str, texts: dict
         said, asked = texts.pop(name)
         doc = f"{group}:{name}" if group else name
         for place, worth in enumerate(line.values):
-            strict, flexible = (None if form is None else _at(form.get(name), place) for form in forms)
+            strict, flexible = (None, None) if forms[0] is None else [_at((form or {}).get(name), place) for form in forms]
             text = said[place] if place < len(said) else NOTHING
             run.add(
                 doc if len(line.values) == 1 else f"{doc}:{place + 1}",
@@ -177,8 +177,12 @@ def _values(value: Any, repeats: int, metric: str, where: str) -> tuple[float, .
 
 def texts_of(resps: Any) -> list[str]:
     """What was said, from `["text"]`, `[["text"]]` or `[["text", "again"]]`; none of log-likelihoods, which are pairs."""
+    if type(resps) is not list:
+        return []
+    if len(resps) == 1 and type(resps[0]) is list and len(resps[0]) == 1 and type(resps[0][0]) is str:
+        return [resps[0][0]]  # of a hundred thousand lines nearly all
     found = list[str]()
-    for one in resps if isinstance(resps, list) else ():
+    for one in resps:
         if isinstance(one, str):
             found.append(one)
         elif isinstance(one, list) and not any(isinstance(part, list) for part in one[:2]):
@@ -195,12 +199,17 @@ def _scalar(filtered: Any) -> str:
 
 def _asked(one: Sample, line: int, where: str) -> Asked:
     """64 bits of each hash are plenty, and a hundred thousand whole ones are 30 MB. Before 0.4 prompt and truth are all there is."""
-    doc, target = (one.doc, one.target) if memoryview(one.doc).nbytes else (one.prompt_0, one.truth)
-    shown = memoryview(doc)[: 2 * SHOWN].tobytes().decode(errors="ignore")[:SHOWN]
+    view = memoryview(one.doc)
+    is_early = not view.nbytes
+    shown = str((memoryview(one.prompt_0) if is_early else view)[: 2 * SHOWN], "utf-8", "ignore")[:SHOWN]
     if one.doc_hash:
         what = one.doc_hash[:PART] + one.target_hash[:PART]
     else:
-        what = fingerprint.of([_plain(bytes(part), where) for part in (doc, target)]) if shown else ""
+        what = (
+            fingerprint.of([_plain(bytes(part), where) for part in ((one.prompt_0, one.truth) if is_early else (one.doc, one.target))])
+            if shown
+            else ""
+        )
     return Asked(what, one.prompt_hash[:PART], shown, line)
 
 

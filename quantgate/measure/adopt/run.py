@@ -21,6 +21,8 @@ TAIL, SHORT = 300, 100
 """Characters of an answer that are kept, its last: what tells whether it repeats itself; SHORT where neither a tag nor an ending says that
 it was cut off. Of 100,000 answers all of the text is too much."""
 SHOWN = 80
+TAG = "think>"
+"""What both tags end in: of most answers one look is enough."""
 Settings: TypeAlias = dict[str, float | int | bool | str]
 Mean: TypeAlias = Literal["question", "category"]
 
@@ -86,9 +88,11 @@ class Said(NamedTuple):
 
 def said_of(text: str, characters: int = SHORT) -> Said:
     """What is kept of a text: its last `characters`, or TAIL where there is a tag in it."""
+    if TAG not in text:
+        return Said(text[-characters:], False, None, False, bool(text))
     opens, closes = text.rfind(OPEN), text.rfind(CLOSE)
     if opens < 0 and closes < 0:
-        return Said(text[-characters:], is_untagged=bool(text))
+        return Said(text[-characters:], is_untagged=True)
     first = text.find(OPEN)
     begins = 0 <= first < closes
     thought = None if closes < 0 or opens > closes else closes - first - len(OPEN) if begins else closes
