@@ -118,6 +118,8 @@ def test_one_model_s_files_named_one_by_one_are_one_column(tmp_path: Path, capsy
         for task, model in (("a", "m"), ("b", "m"), ("c", None), ("d", None))
     ]
     assert cells(capsys, *files)[0] == ["task", "metric", "m", "c", "d"]
+    other = write_json(tmp_path / "x" / "c.json", {"results": {"e": {"acc,none": 0.5}}, "versions": {}})  # whose model nobody knows
+    assert cells(capsys, files[2], other)[0] == ["task", "metric", f"c ({files[2]})", f"c ({other})"]
 
 
 def test_figures_of_before_there_were_filters_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -176,6 +176,11 @@ def test_what_both_sides_did_is_one_sentence(tmp_path: Path, capsys: pytest.Capt
             "the sampling's model's max_length changed from 4096 to 2048: measure both alike again",
         ),
         (
+            {"results": {"max_length": 2047}},
+            {"results": {"max_length": 4096}},
+            "the sampling's max_length changed from 2047 to 4096: measure both alike again",
+        ),
+        (
             {"results": {"fewshot_as_multiturn": False}},
             {"results": {"fewshot_as_multiturn": True}},
             "the sampling's fewshot_as_multiturn changed from False to True: measure both alike again",
@@ -189,6 +194,16 @@ def test_sides_that_differ_in_it_are_refused(
     sides = [lm_eval(tmp_path / name, **{"results": told, **options}) for name, options in (("a", before), ("b", now))]
     (found,) = judged(capsys, *sides)
     assert (found["verdict"], found["reason"]) == ("error", reason)
+
+
+def test_arguments_as_text_and_as_a_dict_are_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, as_dict = "model=a,add_bos_token=True,max_length=4096", {"model": "b", "add_bos_token": True, "max_length": 4096}
+    sides = [
+        lm_eval(tmp_path / name, results={"config": {"model_args": told}, "n-shot": {"t": 0}})
+        for name, told in (("a", text), ("b", as_dict))
+    ]
+    (found,) = judged(capsys, *sides)
+    assert (found["verdict"], found["checkpoint"], found["n"]) == ("inconclusive", "b", 40)
 
 
 def inspect_log(path: Path, eval_: dict[str, Any], plan: dict[str, Any]) -> Path:
