@@ -28,7 +28,7 @@ from quantgate.suites import HarnessSuite
 HARNESSES: dict[str, Harness] = {"lm-eval": LmEval(), "inspect": Inspect(), "livebench": LiveBench()}
 UNDER_WAY = "under-way.json"
 NAMED = 3
-ALREADY = {"temperature", "max_tokens", "max_gen_toks", "do_sample", "seed", *NEUTRAL}
+ALREADY = {"temperature", "max_tokens", "max_gen_toks", "do_sample", "seed", "gen_kwargs", "extra_body", *NEUTRAL}
 """What a harness says that it sent, and the declaration says in our words."""
 
 
@@ -66,8 +66,18 @@ def measure_harness(
         )
         items, repeats = _grouped(suite, first.items), [] if repeated is None else _grouped(suite, repeated.items)
         found = answers_of(server, suite.name, told, items, repeats, first.failed)
-        (folder / UNDER_WAY).unlink(missing_ok=True)
+        _tidy(folder)
     return found
+
+
+def _tidy(folder: Path) -> None:
+    """What is kept for a run that goes on is of no use to one that has ended; log and results stay."""
+    for scrap in folder.glob("*/cache*"):
+        if scrap.is_dir():
+            shutil.rmtree(scrap, ignore_errors=True)
+        else:
+            scrap.unlink(missing_ok=True)
+    (folder / UNDER_WAY).unlink(missing_ok=True)
 
 
 def _round(harness: Harness, asked: Asked, interpreter: Path | None, sitting: Sitting) -> Run:

@@ -102,6 +102,7 @@ def test_what_a_killed_run_has_kept_is_not_asked_again(server: Serving, programs
     found = measure_harness(server, SUMS, 0, sitting, programs.python)
     assert len(found.items) == len(scripted.bodies) == 6
     assert any("goes on with what lm-eval kept" in line for _, line in told)
+    assert not list((tmp_path / "out").rglob("cache*"))
     measure_harness(server, SUMS, 0, sitting, programs.python)
     assert len(scripted.bodies) == 12  # a new measurement asks anew
 

@@ -38,8 +38,8 @@ def samples(file: Path, *rows: tuple[int, str, list[Any]], filters: tuple[str, .
 def test_an_ending_finds_its_document_by_prompt_and_text(tmp_path: Path) -> None:
     long = completion("x" * 400, "length", 24)
     endings = noted(tmp_path / "e.jsonl", ("b", completion("two", "stop", 2)), ("a", completion("two", "stop", 3)), ("c", long))
-    with endings.open("a", encoding="utf-8") as file:
-        file.write('{"prompt": "half')  # a run that was killed
+    with endings.open("a", encoding="utf-8") as killed:
+        killed.write('{"prompt": "half')  # a run that was killed
     rows = [(0, "a", [["two"]]), (1, "b", [["two"]]), (2, "c", [["x" * 400]]), (3, "d", [["nobody noted it"]])]
     file = samples(tmp_path / "samples_sums_2026-11-27T20-00-00.1.jsonl", *rows, filters=("strict", "flexible"))
     found = run_lm_eval.ended([file], endings)

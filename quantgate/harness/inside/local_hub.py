@@ -137,9 +137,9 @@ def place_of(root: Path, folder: str, hub: str, aliases: dict[str, str]) -> Path
         if (root / one).exists():
             return root / one
     if not folder:
-        for one in sorted(root.iterdir()):
-            if bare(one.name) == bare(alone):
-                return one
+        for place in sorted(root.iterdir()):
+            if bare(place.name) == bare(alone):
+                return place
     raise LackingError(f"neither {' nor '.join(tried)} is there" if len(tried) > 1 else f"{tried[0]} is not there", hub, root)
 
 
