@@ -7,7 +7,7 @@ from typing import Any
 from quantgate.harness.asked import CONCURRENCY, Asked, Command
 from quantgate.harness.data import data_for
 from quantgate.harness.inside import HERE
-from quantgate.measure import NEUTRAL
+from quantgate.measure import MOST_FAILED, NEUTRAL
 from quantgate.measure.adopt import Choice, Run, adopt
 from quantgate.programs import Environment
 from quantgate.suites import HarnessSuite
@@ -17,6 +17,7 @@ PROGRAM = HERE / "run_inspect.py"
 GIB = 1.5
 NO_KEY = "none"  # the client refuses an empty one
 ATTEMPTS = 3
+MAY_FAIL = MOST_FAILED + 1e-9  # Inspect fails at the share itself
 OF_OPENAI = ("presence_penalty", "frequency_penalty", "top_p")
 
 
@@ -42,6 +43,7 @@ class Inspect:
             "epochs": suite.repeats if suite.repeats > 1 else None,
             "config": config_of(asked),
             "concurrency": CONCURRENCY,
+            "may_fail": MAY_FAIL,
             "logs": str(asked.folder / "logs"),
             "told": str(asked.folder / "told.json"),
             **data_for(suite),

@@ -10,7 +10,7 @@ from threading import Thread
 import msgspec
 import pytest
 
-from quantgate.errors import ConfigurationError, GatedDataError
+from quantgate.errors import ConfigurationError, GatedDataError, MeasurementError
 from quantgate.harness import measure_harness
 from quantgate.measure import Sitting
 from quantgate.records import Answer
@@ -58,6 +58,21 @@ def test_every_answer_is_counted_as_what_it_is(server: Serving, scripted: Script
         assert sent == {"temperature": 0, "max_tokens": 24, "seed": 5, "top_p": 1.0, "top_k": -1, "repetition_penalty": 1.0}
     for file in tmp_path.rglob("*"):
         assert not file.is_file() or b"a-secret-key" not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize("suite", [LM_EVAL, INSPECT], ids=["lm-eval", "Inspect"])
+def test_what_came_before_a_failure_is_not_asked_again(server: Serving, scripted: Scripted, suite: HarnessSuite, tmp_path: Path) -> None:
+    scripted.instead = {"empty": "HTTP 500"}
+    with pytest.raises(MeasurementError, match="500|InternalServerError"):
+        measure_harness(server, suite, 0, Sitting(tmp_path))
+    asked = {body["messages"][-1]["content"] for body in scripted.bodies}
+    assert len(asked) >= 6
+    scripted.instead = {}
+    scripted.bodies.clear()
+    found = measure_harness(server, suite, 0, Sitting(tmp_path))
+    assert {body["messages"][-1]["content"] for body in scripted.bodies} == {"empty 0"} | (set(ASKED) - asked)
+    assert (len(found.items), found.accuracy, found.failed) == (7, 3 / 7, {})
+    assert {item.completion_tokens for item in found.items} == {24}
 
 
 @pytest.mark.parametrize("suite", [LM_EVAL, INSPECT], ids=["lm-eval", "Inspect"])

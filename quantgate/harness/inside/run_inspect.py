@@ -10,9 +10,9 @@
 """A task of Inspect's, by its own Python face, against a server with OpenAI's API.
 
 A program in an environment of its own; where the server is, and its key, stand in the environment. Its one argument is a task in JSON:
-`task`, `args`, `model`, `limit`, `epochs`, `config` (Inspect's generation settings), `concurrency`, `logs` (a folder; a log in it that was
-not finished is gone on with), `data`, `folder`, `aliases` (data sets from local files, see `local_hub.py`) and `told` (a file for what is
-to be said at the end: {"log"}, or what was refused).
+`task`, `args`, `model`, `limit`, `epochs`, `config` (Inspect's generation settings), `concurrency`, `may_fail` (a share of the items),
+`logs` (a folder; a log in it that was not finished is gone on with), `data`, `folder`, `aliases` (data sets from local files, see
+`local_hub.py`) and `told` (a file for what is to be said at the end: {"log"}, or what was refused).
 """
 
 import json
@@ -48,7 +48,8 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
         "log_dir": task["logs"],
         "log_format": "eval",
         "display": "plain",
-        "fail_on_error": False,
+        "fail_on_error": task["may_fail"],  # at the end: what has come till then is kept, and not asked again
+        "continue_on_fail": True,
         "max_samples": task["concurrency"],
     }
     unfinished = [one for one in list_eval_logs(task["logs"]) if read_eval_log(one, header_only=True).status != "success"]
@@ -70,12 +71,20 @@ def run(task: dict[str, Any]) -> dict[str, Any]:
         )
     found = logs[0]
     if found.status != "success":
-        why = found.error.message if found.error else found.status
-        raise RuntimeError(f"the task ended with {why}")
+        raise RuntimeError(why_it_ended(found, read_eval_log(found.location)))
     # The log as JSON: a .eval is packed in a way that the zipfile of our Python does not know.
     beside = Path(task["told"]).with_name("log.json")
     write_eval_log(read_eval_log(found.location), str(beside), format="json")
     return {"log": str(beside)}
+
+
+def why_it_ended(found: Any, log: Any) -> str:
+    """The task's own error, or how many items ended in one, and the first of these."""
+    if found.error is not None:
+        return str(found.error.message)
+    failed = [one for one in log.samples or () if one.error is not None]
+    first = f": {failed[0].id}: {' '.join(failed[0].error.message.split())}" if failed else ""
+    return f"the task ended with {found.status}, {len(failed)} of {len(log.samples or ())} items in errors{first}"
 
 
 def ask_the_hub_once() -> None:
