@@ -63,7 +63,7 @@ def test_every_answer_is_counted_as_what_it_is(server: Serving, scripted: Script
 @pytest.mark.parametrize("suite", [LM_EVAL, INSPECT], ids=["lm-eval", "Inspect"])
 def test_what_came_before_a_failure_is_not_asked_again(server: Serving, scripted: Scripted, suite: HarnessSuite, tmp_path: Path) -> None:
     scripted.instead = {"empty": "HTTP 500"}
-    with pytest.raises(MeasurementError, match="500|InternalServerError"):
+    with pytest.raises(MeasurementError, match=r"500|InternalServerError"):
         measure_harness(server, suite, 0, Sitting(tmp_path))
     asked = {body["messages"][-1]["content"] for body in scripted.bodies}
     assert len(asked) >= 6
