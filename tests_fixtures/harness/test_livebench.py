@@ -40,6 +40,20 @@ def test_its_questions_are_asked_and_judged_by_itself(server: Serving, live: Har
     assert not any((tmp_path / "LiveBench" / "livebench" / "data").iterdir())  # answers are the measurement's own
 
 
+def test_what_an_interrupted_run_has_asked_is_not_asked_again(
+    server: Serving, live: HarnessSuite, scripted: Scripted, tmp_path: Path
+) -> None:
+    scripted.instead = {"right": "HTTP 500"}
+    with pytest.raises(MeasurementError, match=r"LiveBench ended with exit code 1 \(urllib\.error\.HTTPError: HTTP Error 500"):
+        measure_harness(server, live, 0, Sitting(tmp_path / "out"))
+    assert [body["messages"][0]["content"] for body in scripted.bodies] == ["wrong 1", "right 2"]
+    scripted.instead = {}
+    scripted.bodies.clear()
+    found = measure_harness(server, live, 0, Sitting(tmp_path / "out"))
+    assert [body["messages"][0]["content"] for body in scripted.bodies] == ["right 2", "right 0", "wrong 0", "right 1"]
+    assert (len(found.items), found.accuracy) == (5, 3 / 5)
+
+
 def test_a_limit_is_of_each_task(server: Serving, live: HarnessSuite, scripted: Scripted) -> None:
     found = measure_harness(server, msgspec.structs.replace(live, n=1))
     assert len(found.items) == len(scripted.bodies) == 2

@@ -103,8 +103,9 @@ def test_what_a_killed_run_has_kept_is_not_asked_again(server: Serving, programs
     assert len(found.items) == len(scripted.bodies) == 6
     assert any("goes on with what lm-eval kept" in line for _, line in told)
     assert not list((tmp_path / "out").rglob("cache*"))
+    told.clear()
     measure_harness(server, SUMS, 0, sitting, programs.python)
-    assert len(scripted.bodies) == 12  # a new measurement asks anew
+    assert (len(scripted.bodies), told) == (12, [])  # a new measurement asks anew
 
 
 def test_what_was_kept_under_other_conditions_is_of_no_use(server: Serving, programs: Programs, scripted: Scripted, tmp_path: Path) -> None:
@@ -117,13 +118,15 @@ def test_what_was_kept_under_other_conditions_is_of_no_use(server: Serving, prog
 
 
 def test_the_key_is_in_no_file_and_no_command(server: Serving, programs: Programs, tmp_path: Path) -> None:
-    programs.lm_eval("print('the key is', os.environ['OPENAI_API_KEY'], sys.argv[1])\nsys.exit('no: ' + os.environ['OPENAI_API_KEY'])")
+    see = "print('it is under', [name for name, value in os.environ.items() if value == 'a-secret-key'], sys.argv[1])\n"
+    programs.lm_eval(f"{see}print('the key is', os.environ['OPENAI_API_KEY'])\nsys.exit('no: ' + os.environ['OPENAI_API_KEY'])")
     with pytest.raises(MeasurementError, match=r"ended with exit code 1 \(no: \*\*\*\)") as failed:
         measured(server, SUMS, programs, tmp_path / "out")
     assert "a-secret-key" not in str(failed.value)
     files = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
     log = next(file for file in files if file.name == "harness.log")
     assert "the key is ***" in log.read_text(encoding="utf-8")
+    assert "it is under ['OPENAI_API_KEY']" in log.read_text(encoding="utf-8")
     assert not [file for file in files if "a-secret-key" in file.read_text(encoding="utf-8", errors="replace")]
 
 

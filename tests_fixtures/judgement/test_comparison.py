@@ -41,6 +41,13 @@ def test_two_folders_are_judged_suite_by_suite(folders: tuple[Path, Path], capsy
     ]
 
 
+def test_what_a_harness_wrote_beside_its_record_is_no_record(folders: tuple[Path, Path]) -> None:
+    for folder in folders:
+        (folder / "sums.harness" / "first").mkdir(parents=True)
+        (folder / "sums.harness" / "first" / "told.json").write_text("{}", encoding="utf-8")
+    assert main(["compare", *map(str, folders), "--accuracy-points=8"]) == 0
+
+
 def test_one_json_document_and_exit_1_for_a_fail(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     write_record(folders[1].parents[1], text_loss("nvfp4", worse(0.08)))
     assert main(["compare", *map(str, folders), "--accuracy-points=8", "--json"]) == 1
