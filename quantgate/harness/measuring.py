@@ -133,7 +133,7 @@ def _folder(server: Serving, suite: HarnessSuite, under: Provenance, sitting: Si
             yield Path(scratch)
         return
     whose = server.checkpoint
-    folder = harness_folder_of(sitting.folder, whose.family, whose.name, suite.name)
+    folder = harness_folder_of(sitting.folder.resolve(), whose.family, whose.name, suite.name)  # the harness runs elsewhere
     conditions = msgspec.json.decode(msgspec.json.encode(conditions_of(server, under)))
     mark = folder / UNDER_WAY
     before = json.loads(mark.read_bytes()) if mark.is_file() else None

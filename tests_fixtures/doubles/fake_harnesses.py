@@ -46,7 +46,7 @@ for number, question in enumerate(questions):
         "target": "42",
         "arguments": {"gen_args_0": {"arg_0": question, "arg_1": settings}},
         "resps": [[text]],
-        "filtered_resps": ["42" if right else "[invalid]"],
+        "filtered_resps": [text.rpartition("#### ")[2] if "####" in text else "[invalid]"],
         "filter": "strict-match",
         "metrics": ["exact_match"],
         "exact_match": float(right),
