@@ -70,10 +70,6 @@ def described(suite: Suite, tokenizer: Path | None = None, max_model_len: int | 
         # A question that is asked several times is one question yet, to what can be decided.
         n = len(suite.questions if isinstance(suite, QuestionSuite) else suite.tasks)
         repeats = suite.repeats if isinstance(suite, QuestionSuite) else 1
-        wanted = ", ".join(f"{stats.n_needed(points / 100, DISCORDANCE):,} (N = {points:g})" for points in TOLERANCES)
-        seen = (
-            f"a loss of {100 * stats.mde(n, DISCORDANCE):.1f} points, where {DISCORDANCE:.0%} of the answers change; it would take {wanted}"
-        )
         groups = dict(Counter(one.group for one in suite.questions)) if isinstance(suite, QuestionSuite) else {}
         return Described(
             name=suite.name,
@@ -82,14 +78,19 @@ def described(suite: Suite, tokenizer: Path | None = None, max_model_len: int | 
             clusters=n if repeats > 1 else None,
             groups=groups,
             fingerprint=suite.fingerprint,
-            decides=seen,
+            decides=_can_decide(n),
         )
     if isinstance(suite, HarnessSuite):
-        return Described(
-            name=suite.name, kind="task", items=suite.n, fingerprint=suite.fingerprint, decides=f"{suite.harness} counts it when it runs"
-        )
+        told = _can_decide(suite.n) if suite.n is not None else f"{suite.harness} counts its items when it runs"
+        return Described(name=suite.name, kind="task", items=suite.n, fingerprint=suite.fingerprint, decides=told)
     said = f"decode speed at {suite.concurrency} at once, {suite.max_tokens} tokens each, {suite.rounds} rounds"
     return Described(name=suite.name, kind="load", items=suite.requests, fingerprint=suite.fingerprint, decides=said)
+
+
+def _can_decide(n: int) -> str:
+    """Of so many questions: the loss that they show, and how many it takes for each of TOLERANCES."""
+    wanted = ", ".join(f"{stats.n_needed(points / 100, DISCORDANCE):,} (N = {points:g})" for points in TOLERANCES)
+    return f"a loss of {100 * stats.mde(n, DISCORDANCE):.1f} points, where {DISCORDANCE:.0%} of the answers change; it would take {wanted}"
 
 
 def _text(suite: TextSuite, tokenizer: Path | None, max_model_len: int | None) -> Described:

@@ -97,3 +97,17 @@ def test_without_uv_it_says_where_it_was_looked_for(monkeypatch: pytest.MonkeyPa
         environment.find_uv()
     (tmp_path / "uv").touch(mode=0o755)
     assert environment.find_uv() == str(tmp_path / "uv")
+
+
+def test_without_torch_everything_is_installed_at_once_and_what_is_wanted_besides_makes_another(fake_uv: Uv, tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text('# /// script\n# dependencies = ["some-harness==1.0"]\n# ///\n', encoding="utf-8")
+    plain = environment.Environment("some-harness", script, gib=0.0)
+    more = plain._replace(more=("langdetect", "some-harness[extra]"))
+    assert (plain.needs, more.needs) == (["some-harness==1.0"], ["some-harness==1.0", "langdetect", "some-harness[extra]"])
+    first, second = (environment.python(Progress(io.StringIO()), one) for one in (plain, more))
+    assert first != second
+    venv, rest, _, with_more = fake_uv.asked()
+    assert [line.split()[0] for line in (venv, rest)] == ["venv", "pip"]
+    assert f"--requirements {script} FIND_LINKS" in rest
+    assert f"--requirements {script} langdetect some-harness[extra] FIND_LINKS" in with_more
