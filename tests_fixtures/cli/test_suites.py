@@ -39,9 +39,9 @@ def test_a_team_s_own_are_listed_and_counted_too(tmp_path: Path, capsys: pytest.
 def test_a_task_of_another_harness_is_counted_where_it_is_declared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models = tmp_path / "models.toml"
     family = f'[[family]]\nname = "a"\nsuites = ["few"]\ncheckpoint = [{{ name = "bf16", precision = "bf16", path = "{BF16}" }}]\n'
-    suites = '[[suite]]\nname = "few"\nfrom = "lm-eval:gsm8k"\nn = 200\n[[suite]]\nname = "all"\nfrom = "inspect:a/b"\n'
+    suites = '[[suite]]\nname = "few"\nfrom = "lm-eval:gsm8k"\nn = 200\n[[suite]]\nname = "every"\nfrom = "inspect:a/b"\n'
     models.write_text(suites + family, encoding="utf-8")
-    few, every = (described(capsys, name, f"--models={models}") for name in ("few", "all"))
+    few, every = (described(capsys, name, f"--models={models}") for name in ("few", "every"))
     assert (few["items"], few["kind"], every["items"]) == (200, "task", None)
     assert "a loss of 4.4 points" in str(few["decides"])
     assert every["decides"] == "inspect counts its items when it runs"
