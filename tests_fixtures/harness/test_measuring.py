@@ -108,6 +108,29 @@ def test_what_a_killed_run_has_kept_is_not_asked_again(server: Serving, programs
     assert (len(scripted.bodies), told) == (12, [])  # a new measurement asks anew
 
 
+def test_results_of_a_run_that_ended_behind_them_are_not_taken_for_a_second(server: Serving, programs: Programs, tmp_path: Path) -> None:
+    programs.lm_eval(LM_EVAL.replace(".000001", ".000002") + "\nos.unlink(task['told']); sys.exit(3)")
+    with pytest.raises(MeasurementError, match="ended with exit code 3"):
+        measured(server, SUMS, programs, tmp_path / "out")
+    programs.lm_eval(LM_EVAL)
+    assert len(measured(server, SUMS, programs, tmp_path / "out").items) == 6
+
+
+@pytest.mark.parametrize("suite", [SUMS, ASKED], ids=["lm-eval", "inspect"])
+def test_no_hub_is_asked_where_data_come_from_files(
+    server: Serving, programs: Programs, suite: HarnessSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    say = "print('offline', [os.environ.get(name) for name in ('HF_HUB_OFFLINE', 'HF_DATASETS_OFFLINE')], task.get('data'))\nsys.exit(3)"
+    programs.lm_eval(say)
+    programs.inspect(say)
+    for data, said in ((None, "offline [None, None] None"), (tmp_path, f"offline ['1', '1'] {tmp_path}")):
+        with pytest.raises(MeasurementError):
+            measured(server, msgspec.structs.replace(suite, data=data), programs, tmp_path / "out")
+        assert said in next((tmp_path / "out").rglob("harness.log")).read_text(encoding="utf-8")
+
+
 def test_what_was_kept_under_other_conditions_is_of_no_use(server: Serving, programs: Programs, scripted: Scripted, tmp_path: Path) -> None:
     programs.lm_eval(LM_EVAL, between="number == 2 and os.kill(os.getpid(), 9)")
     with pytest.raises(MeasurementError):
