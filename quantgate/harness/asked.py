@@ -10,6 +10,7 @@ from quantgate.server import Serving
 from quantgate.suites import HarnessSuite
 
 CONCURRENCY = 32
+LOG = "harness.log"
 REQUEST_SECONDS = 300.0
 SECONDS_A_TOKEN = 0.5
 MANY_TOKENS = 8192

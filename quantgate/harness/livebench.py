@@ -70,7 +70,7 @@ class LiveBench:
             raise MeasurementError(
                 f"{asked.server.checkpoint} {asked.suite.name}: LiveBench wrote no judgment below {data}; see its log beside"
             )
-        (run,) = adopt(data, Choice(model=display_name(asked))).values()
+        (run,) = adopt(data, Choice(model=display_name(asked), mean=asked.suite.mean)).values()
         return run
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from quantgate.harness.asked import CONCURRENCY, Asked, Command
+from quantgate.harness.asked import CONCURRENCY, LOG, Asked, Command
 from quantgate.harness.data import data_for
 from quantgate.harness.inside import HERE
 from quantgate.measure import NEUTRAL
@@ -51,6 +51,9 @@ class LmEval:
         return Command(line, {"OPENAI_API_KEY": str(asked.server.api_key)}, asked.place)
 
     def results(self, asked: Asked, told: dict[str, Any]) -> Run:
+        for samples in Path(told["samples"]).rglob("samples_*.jsonl"):  # where its reader looks for what lm-eval did without being told
+            if (asked.folder / LOG).is_file():
+                shutil.copyfile(asked.folder / LOG, samples.with_name(LOG))
         choice = Choice(filter=asked.suite.filter, metric=asked.suite.metric, suite=asked.suite.task)
         (run,) = adopt(Path(told["samples"]), choice).values()
         run.sent.setdefault("max_gen_toks", DEFAULT_TOKENS)

@@ -65,9 +65,17 @@ def measure_harness(
             seconds=round(started.seconds(), 3),
         )
         items, repeats = _grouped(suite, first.items), [] if repeated is None else _grouped(suite, repeated.items)
-        found = answers_of(server, suite.name, told, items, repeats, first.failed)
+        found = _with_means(answers_of(server, suite.name, told, items, repeats, first.failed), first)
+        if first.ways:
+            sitting.tell("warning", f"{server.checkpoint} {suite.name}: {harness.name}: {'; '.join(first.ways)}")
         _tidy(folder)
     return found
+
+
+def _with_means(found: Answers, run: Run) -> Answers:
+    """LiveBench's two means, and which of them is judged."""
+    theirs = run.record(found.suite, found.checkpoint, "")
+    return msgspec.structs.replace(found, mean=theirs.mean, category_mean=theirs.category_mean)
 
 
 def _tidy(folder: Path) -> None:

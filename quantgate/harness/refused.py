@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from quantgate.errors import ConfigurationError, GatedDataError, MeasurementError, QuantgateError
-from quantgate.harness.asked import Asked, Harness
-from quantgate.harness.running import LOG
+from quantgate.harness.asked import LOG, Asked, Harness
 from quantgate.suites import HarnessSuite
 
 EXTRAS = {"lm-eval": "lm-eval", "inspect": "inspect-evals", "livebench": "livebench"}

@@ -13,13 +13,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from quantgate.errors import MeasurementError
-from quantgate.harness.asked import Asked, Command, Harness
+from quantgate.harness.asked import LOG, Asked, Command, Harness
 from quantgate.harness.data import OFFLINE
 from quantgate.measure import Sitting
 from quantgate.programs import Ended, run
 from quantgate.server import Serving, watched
 
-LOG = "harness.log"
 BAR = re.compile(r"^(?P<what>[^:|]*?):? +(?P<percent>\d+)%\|[^|]*\| *(?P<done>\d+)/(?P<total>\d+)")
 """A line of tqdm's: "Requesting API:  41%|####   | 41/100 [00:10<00:15,  4.1it/s]"."""
 SAMPLES = re.compile(r"[Ss]amples:? +(?P<done>[\d,]+) ?/ ?(?P<total>[\d,]+)")

@@ -98,8 +98,8 @@ class DeclaredSuite(msgspec.Struct, frozen=True, kw_only=True):
     livebench:RELEASE); `n` of its items are drawn by `seed`, all without it; of a harness's task they are the first.
 
     `repeats`: how often each question is asked; `temperature`: at which, 0 where it is not stated. The rest is for tasks of other
-    harnesses: examples before each question, which figure counts, whether the chat template is applied, arguments of the task, packages
-    that it needs, the folder below --data-dir with its data.
+    harnesses: examples before each question, which figure counts, whether the chat template is applied, which of two means is judged,
+    arguments of the task, packages that it needs, the folder below --data-dir with its data.
     """
 
     name: str
@@ -115,6 +115,7 @@ class DeclaredSuite(msgspec.Struct, frozen=True, kw_only=True):
     filter: str | None = None
     metric: str | None = None
     chat_template: bool | None = None
+    mean: Literal["question", "category"] | None = None
     args: dict[str, Any] = {}
     packages: list[str] = []
     data: str | None = None

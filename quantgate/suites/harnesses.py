@@ -11,10 +11,10 @@ from quantgate.suites.kinds import HarnessSuite
 TAKES = {
     "lm-eval": ("fewshot", "filter", "metric", "chat_template", "packages", "data"),
     "inspect": ("metric", "repeats", "args", "packages", "data"),
-    "livebench": ("data",),
+    "livebench": ("mean", "data"),
 }
 """Harness → the keys of a declaration that it knows what to do with, besides those that all have."""
-OF_HARNESSES = ("fewshot", "filter", "metric", "chat_template", "args", "packages", "data")
+OF_HARNESSES = ("fewshot", "filter", "metric", "chat_template", "mean", "args", "packages", "data")
 """Keys that mean nothing to a suite of our own."""
 SAID = {
     "fewshot": "examples before each question are lm-eval's",
@@ -22,6 +22,7 @@ SAID = {
     "metric": "LiveBench has one score",
     "chat_template": "the others ask through chat alone",
     "repeats": "Inspect repeats (as epochs), and the others' tasks say so themselves",
+    "mean": "two means are LiveBench's",
     "args": "arguments of tasks are Inspect's",
     "packages": "LiveBench runs from a checkout with its own environment",
 }
@@ -90,6 +91,7 @@ def loader(one: DeclaredSuite, models: Path) -> Callable[[Path | None], HarnessS
             filter=one.filter or "",
             metric=one.metric or "",
             chat_template=one.chat_template is not False,
+            mean=one.mean or "question",
             args=dict(one.args),
             packages=tuple(one.packages),
             content="" if file is None else _content(file),

@@ -112,9 +112,10 @@ class HarnessSuite(msgspec.Struct, frozen=True, kw_only=True):
     """A task that another harness has, asks and grades: the first `n` of its items (None: all).
 
     `max_tokens`, `fewshot`: None leaves them to the task. `filter`, `metric`: of names with commas between them, the first that is there
-    is the figure that counts; "" where the task has one. `repeats`: epochs. `args`: of the task; `packages`: what the harness's
-    environment needs besides; `content`: a fingerprint of a task that is a file of one's own; `data`, `folder`: below which folder data
-    sets are read from files, and in which of its folders the task's own lie, "" where the hub's names say it.
+    is the figure that counts; "" where the task has one; `mean`: of LiveBench's two, which is judged. `repeats`: epochs. `args`: of the
+    task; `packages`: what the harness's environment needs besides; `content`: a fingerprint of a task that is a file of one's own;
+    `data`, `folder`: below which folder data sets are read from files, and in which of its folders the task's own lie, "" where the
+    hub's names say it.
     """
 
     name: str
@@ -130,6 +131,7 @@ class HarnessSuite(msgspec.Struct, frozen=True, kw_only=True):
     filter: str = ""
     metric: str = ""
     chat_template: bool = True
+    mean: Literal["question", "category"] = "question"
     args: dict[str, Any] = {}
     packages: tuple[str, ...] = ()
     content: str = ""

@@ -12,6 +12,7 @@ import pytest
 from quantgate.errors import ConfigurationError, GatedDataError, MeasurementError
 from quantgate.harness import measure_harness
 from quantgate.measure import Sitting
+from quantgate.measure.adopt import Choice, adopt
 from quantgate.records import Answers
 from quantgate.server import Serving
 from quantgate.suites import HarnessSuite
@@ -140,6 +141,16 @@ def test_what_was_kept_under_other_conditions_is_of_no_use(server: Serving, prog
     assert len(scripted.bodies) == 9
 
 
+def test_what_lm_eval_did_without_being_told_is_told(server: Serving, programs: Programs, tmp_path: Path) -> None:
+    line = "WARNING [models.huggingface:1] The task has a double BOS"
+    programs.lm_eval(f"print({line!r}, flush=True)\n{LM_EVAL}")
+    told: list[tuple[str, str]] = []
+    sitting = Sitting(tmp_path / "out", tell=lambda word, line: told.append((word, line)))
+    found = measure_harness(server, SUMS, 0, sitting, programs.python)
+    assert ("warning", "reference/bf16 sums: lm-eval: the log tells of a double BOS") in told
+    assert found.provenance.sampling["bos"] == "twice, by the log"
+
+
 def test_the_key_is_in_no_file_and_no_command(server: Serving, programs: Programs, tmp_path: Path) -> None:
     see = "print('it is under', [name for name, value in os.environ.items() if value == 'a-secret-key'], sys.argv[1])\n"
     programs.lm_eval(f"{see}print('the key is', os.environ['OPENAI_API_KEY'])\nsys.exit('no: ' + os.environ['OPENAI_API_KEY'])")
@@ -247,3 +258,13 @@ def test_the_fingerprint_is_of_what_was_declared_what_is_pinned_and_what_was_ask
     programs.questions[0] = "right 9"
     programs.lm_eval(LM_EVAL.replace('"d{number}"', '"e{number}"'))
     assert printed(SUMS) != first
+
+
+def test_a_harness_s_own_files_stand_for_no_second_record_and_can_be_read_by_name(
+    server: Serving, programs: Programs, tmp_path: Path
+) -> None:
+    measured(server, SUMS, programs, tmp_path / "out")
+    with pytest.raises(MeasurementError, match="holds nothing that a reader knows"):
+        adopt(tmp_path / "out", Choice())
+    (run,) = adopt(tmp_path / "out" / "reference" / "bf16" / "sums.harness", Choice()).values()
+    assert len(run.items) == 6

@@ -42,7 +42,8 @@ def test_everything_that_is_declared_arrives(tmp_path: Path) -> None:
     other = load(declared(**{"from": "inspect:inspect_evals/hle"}, repeats=4, args={"subset": "x"}, packages=["y"], data="z"), tmp_path)
     assert (other.harness, other.task, other.repeats, other.args) == ("inspect", "inspect_evals/hle", 4, {"subset": "x"})
     assert (other.packages, other.folder, other.max_tokens, other.temperature) == (("y",), "z", None, 0.0)
-    assert load(declared(**{"from": "livebench:2024-11-25"}), tmp_path).task == "2024-11-25"
+    live = load(declared(**{"from": "livebench:2024-11-25"}, mean="category"), tmp_path)
+    assert (live.task, live.mean, other.mean) == ("2024-11-25", "category", "question")
 
 
 def test_a_task_may_be_a_file_beside_models_toml_whose_content_counts(tmp_path: Path) -> None:
@@ -85,6 +86,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "another's key": ({"args": {"a": 1}}, "args is nothing that lm-eval takes (arguments of tasks are Inspect's); leave it out"),
     "repeats": ({"repeats": 2}, "repeats is nothing that lm-eval takes (Inspect repeats (as epochs)"),
     "examples": ({"from": "inspect:a", "fewshot": 2}, "fewshot is nothing that inspect takes"),
+    "a mean": ({"mean": "category"}, "mean is nothing that lm-eval takes (two means are LiveBench's); leave it out"),
     "thinking": ({"from": "livebench:a", "thinking": True}, "thinking is nothing that LiveBench passes on"),
     "no template": ({"chat_template": False, "thinking": True}, "thinking is a setting of the chat template, and chat_template is false"),
     "of none": ({"from": "gsm8k", "fewshot": 5}, "fewshot is for a task of another harness (from = lm-eval:, inspect:, livebench:)"),

@@ -10,6 +10,7 @@ from quantgate.errors import ConfigurationError, MeasurementError
 from quantgate.measure.adopt import evalplus, evalscope, inspect_logs, livebench, lm_eval, lm_eval_files, mmlu_pro, plain
 from quantgate.measure.adopt.files import Head, head
 from quantgate.measure.adopt.run import Choice, Run
+from quantgate.records import HARNESS
 
 ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".gz", ".eval", ".zip")
 OURS = b'"kind"'
@@ -123,4 +124,8 @@ def is_ours(found: Head) -> bool:
 
 
 def files_of(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file() and one.suffix in ENDINGS)
+    """Without what a harness left behind while it made a record of ours, which stands for it."""
+    if path.is_file():
+        return [path]
+    found = sorted(one for one in path.rglob("*") if one.is_file() and one.suffix in ENDINGS)
+    return [one for one in found if not any(part.endswith(HARNESS) for part in one.relative_to(path).parts)]
