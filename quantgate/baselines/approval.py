@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from quantgate.judgement import blind, sentence
-from quantgate.records import Answers, Approval, Measurement, Oldest, TextLoss, Verdict
+from quantgate.records import Answer, Answers, Approval, Measurement, Oldest, TextLoss, Verdict
 from quantgate.registry import REFERENCE_PRECISION
 
 GIT_SECONDS = 10.0
@@ -26,7 +26,14 @@ def with_history(measured: Measurement, old: Measurement | None, approval: Appro
     kept = msgspec.structs.replace(measured, history=history, oldest=_answers_for(measured, old, approval))
     if isinstance(kept, TextLoss) and kept.precision != REFERENCE_PRECISION:
         kept = msgspec.structs.replace(kept, topk=[])  # only BF16's are ever compared with
+    if isinstance(kept, Answers):
+        kept = msgspec.structs.replace(kept, items=_without_prompts(kept.items), again=_without_prompts(kept.again))
     return kept
+
+
+def _without_prompts(items: Sequence[Answer]) -> list[Answer]:
+    """A baseline is read by people, and its suite's fingerprint vouches for what was asked."""
+    return [msgspec.structs.replace(item, prompt=None) for item in items]
 
 
 def _answers_for(measured: Measurement, old: Measurement | None, approval: Approval) -> Oldest | None:

@@ -39,6 +39,10 @@ class BaselineFolder(NamedTuple):
             )
         return found
 
+    def place(self, measured: Measurement) -> Path:
+        """The file of an approved measurement."""
+        return self.root / f"{name_of(measured)}.json"
+
     def device_classes(self) -> list[str]:
         """Those that something has been approved on, in the order of their names."""
         return sorted(folder.name for folder in self.root.glob("*") if folder.is_dir())

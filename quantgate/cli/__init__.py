@@ -1,5 +1,5 @@
-"""The command line: `quantgate init` for a folder of one's own; `devices`, `suites`, `inspect`, `quantize`, `bench`; `table` of a run's
-records, and `compare BASELINE CANDIDATE` for people who already have results.
+"""The command line: `quantgate init` for a folder of one's own; `devices`, `suites`, `inspect`, `quantize`, `bench`; `table` and
+`report` of a run's records, and `compare BASELINE CANDIDATE` for people who already have results.
 
 Exit 0: done and good; 1: a verdict of fail; 2: could not run, or nothing to judge. With --json exactly one JSON
 document goes to standard output.
@@ -16,6 +16,7 @@ from quantgate.cli.devices import add_devices
 from quantgate.cli.init import add_init
 from quantgate.cli.inspect import add_inspect
 from quantgate.cli.quantize import add_quantize
+from quantgate.cli.report import add_report
 from quantgate.cli.suites import add_suites
 from quantgate.cli.table import add_table
 from quantgate.errors import QuantgateError
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_init(commands)
     add_compare(commands)
     add_table(commands)
+    add_report(commands)
     add_suites(commands)
     add_devices(commands)
     add_inspect(commands)

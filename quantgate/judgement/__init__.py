@@ -14,12 +14,13 @@ from quantgate.judgement.long_run import (
     proven_table,
     text_table,
 )
+from quantgate.judgement.paired import loss_of
 from quantgate.judgement.rule import Others
 from quantgate.judgement.speed import judge_decode_tps, judge_speedup
 from quantgate.judgement.text import enough_to_decide, judge_text
 from quantgate.judgement.watch import Watch
 from quantgate.judgement.wellformed import malformed
-from quantgate.judgement.wording import ANSWERS_UNIT, figure, figure_parts, loss, sentence
+from quantgate.judgement.wording import ANSWERS_UNIT, figure, figure_parts, loss, sentence, wanted
 
 __all__ = [
     "ANSWERS_UNIT",
@@ -47,6 +48,7 @@ __all__ = [
     "judge_speedup",
     "judge_text",
     "loss",
+    "loss_of",
     "malformed",
     "missing_tolerances",
     "proven_table",
@@ -55,4 +57,5 @@ __all__ = [
     "text_table",
     "unable_to_see",
     "unfit_to_approve",
+    "wanted",
 ]

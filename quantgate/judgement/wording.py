@@ -69,6 +69,11 @@ def loss(verdict: Verdict) -> str:
     return "" if verdict.drop is None else _found(verdict, verdict.drop)
 
 
+def wanted(verdict: Verdict) -> str:
+    """What was asked for, in the unit of the loss; "" where nothing could be judged."""
+    return "" if verdict.tolerance is None else _wanted(verdict, verdict.tolerance)
+
+
 def _moved(verdict: Verdict) -> bool:
     if verdict.discordant is not None:
         return verdict.discordant.regressed + verdict.discordant.improved > 0

@@ -65,6 +65,7 @@ def grade_all(got: Sequence[Got], scorer: Scorer = "integer", *, opened: bool = 
             completion_tokens=one.completion_tokens,
             cluster=one.asked.cluster,
             reasoning_characters=one.said.thought(opened=opened),
+            prompt=one.asked.prompt,
         )
         for one, scored in zip(got, score_all(scorer, pairs), strict=True)
     ]

@@ -80,4 +80,5 @@ def _item(suite: CodeSuite, one: Written, end: Ran | None) -> Answer:
         finish_reason=one.reply.finish_reason,
         completion_tokens=one.reply.completion_tokens,
         reasoning_characters=one.reply.said.thought(opened=one.opened),
+        prompt=one.task.prompt,
     )

@@ -13,14 +13,17 @@ from quantgate.records.files import (
     write_whole,
 )
 from quantgate.records.measurements import Answer, Answers, Divergence, DocumentLoss, DocumentTopK, Measurement, StoppedEarly, TextLoss
+from quantgate.records.outcomes import INSPECTION, OUTCOMES, Outcome, read_outcomes, write_outcomes
 from quantgate.records.speed import ClientUse, CounterCheck, DeviceHealth, Limit, Round, Throughput
 from quantgate.records.verdict import Discordant, GroupLoss, MeanLoss, Noise, Unanswered, Verdict
 
 __all__ = [
     "AS_DECLARED",
     "HARNESS",
+    "INSPECTION",
     "NOT_KNOWN",
     "NOT_RECORDED",
+    "OUTCOMES",
     "PLAIN",
     "VERDICT",
     "Answer",
@@ -39,6 +42,7 @@ __all__ = [
     "Measurement",
     "Noise",
     "Oldest",
+    "Outcome",
     "Provenance",
     "Round",
     "Spread",
@@ -52,7 +56,9 @@ __all__ = [
     "encode",
     "harness_folder_of",
     "read_measurement",
+    "read_outcomes",
     "unfinished_of",
+    "write_outcomes",
     "write_record",
     "write_whole",
 ]

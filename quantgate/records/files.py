@@ -38,7 +38,7 @@ def read_measurement(path: Path) -> Measurement:
 
 def encode(record: Any) -> bytes:
     """A record as JSON; raises MeasurementError where a number is not finite, naming the first such place."""
-    plain = msgspec.to_builtins(record)
+    plain = _without_halves(msgspec.to_builtins(record))
     if (place := _not_finite(plain, "")) is not None:
         raise MeasurementError(f"a record with a number that is not finite at {place} is not written: measure again")
     return _lines(plain).encode() + b"\n"
@@ -61,6 +61,15 @@ def _lines(plain: dict[str, Any]) -> str:
 
 def _line(value: Any) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _without_halves(value: Any) -> Any:
+    """Halves of surrogate pairs, which a server can send in JSON and UTF-8 cannot hold, as U+FFFD."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_without_halves(key): _without_halves(part) for key, part in value.items()}
+    return [_without_halves(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _not_finite(value: Any, place: str) -> str | None:

@@ -73,6 +73,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cluster: str | None = None
     reasoning_characters: int | None = None
     task: str = ""
+    prompt: str | None = None
 
     @property
     def worth(self) -> float:
