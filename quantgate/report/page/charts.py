@@ -6,9 +6,9 @@ from datetime import datetime
 from quantgate.report.page.drawing import Drawing, Scale, fitting, line, tag, width_of, words
 from quantgate.report.page.values import Groups, Panel, Row, Trend
 
-LOW, HIGH = -1.5, 2.5
+LOW, HIGH = -1.5, 3.0
 """Tolerances that a forest plot shows; what lies beyond gets an arrow."""
-FOREST_WIDTH, FOREST_HEIGHT = 240.0, 26.0
+FOREST_WIDTH, FOREST_HEIGHT = 260.0, 26.0
 SERIES = 6
 PANEL_WIDTH = 430.0
 
@@ -41,9 +41,9 @@ def _interval(row: Row, scale: Scale, y: float) -> str:
 
 
 def forest_axis() -> Drawing:
-    """Above the cells: 0 is BF16, 1 the tolerance."""
+    """Above the cells: 0 is the baseline, 1 the tolerance."""
     scale = forest_scale()
-    markup = words(scale(0), 12, "as BF16", "small dim", "middle") + words(scale(1), 12, "tolerance", "small dim", "middle")
+    markup = words(scale(0) + 14, 12, "baseline", "small dim", "end") + words(scale(1) - 14, 12, "tolerance", "small dim")
     return Drawing(FOREST_WIDTH, 16.0, "0 is as good as the baseline, 1 is the tolerance", markup)
 
 
@@ -57,7 +57,7 @@ def forest(rows: Sequence[Row], title: str) -> Drawing:
     bottom = 46 + 26 * len(shown)
     width = right + 24 + max((width_of(row.found) for row in shown), default=0.0) + 12
     markup = words(12, 20, title, "bold")
-    markup += words(scale(0), 40, "as BF16", "small dim", "middle") + words(scale(1), 40, "tolerance", "small dim", "middle")
+    markup += words(scale(0), 40, "baseline", "small dim", "middle") + words(scale(1), 40, "tolerance", "small dim", "middle")
     markup += line(scale(0), 46, scale(0), bottom, "axis") + line(scale(1), 46, scale(1), bottom, "limit")
     for place, (row, name) in enumerate(zip(shown, names, strict=True)):
         y = 46 + 26 * place + 13
@@ -88,7 +88,7 @@ def bars(panel: Panel, order: Sequence[str]) -> Drawing:
         markup += words(right + 10, y + 13, bar.said, "small")
     markup += line(left, 26, left, bottom, "axis")
     if panel.line is not None:
-        markup += line(scale(panel.line), 24, scale(panel.line), bottom, "limit")
+        markup += line(scale(panel.line), 24, scale(panel.line), bottom, "mark")
     said = "; ".join(f"{bar.series} {bar.said}" for bar in panel.bars)
     return Drawing(PANEL_WIDTH, bottom + 18, f"{panel.title}, {panel.better} is better: {said}", markup)
 

@@ -16,7 +16,7 @@ def documents(measured: Sequence[Measured], asked: Asked) -> list[Documents]:
     found = []
     for one in measured:
         record, base = one.record, one.baseline
-        if isinstance(record, TextLoss) and isinstance(base, TextLoss) and base is not record:
+        if one.has_news and isinstance(record, TextLoss) and isinstance(base, TextLoss):
             found.append(_documents(record, base, asked))
     return found
 

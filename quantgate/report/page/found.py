@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from quantgate.baselines import BaselineFolder
+from quantgate.baselines import BaselineFolder, is_unchanged
 from quantgate.checkpoint import Report
 from quantgate.errors import BaselineError, MeasurementError
 from quantgate.judgement import malformed
@@ -37,6 +37,11 @@ class Measured(NamedTuple):
     def baseline(self) -> Measurement | None:
         """What this record is held against: its own approval for BF16, else BF16's."""
         return self.own if self.is_reference else self.against
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything differs from that: of a record that has just been approved nothing does."""
+        return self.baseline is not None and not is_unchanged(self.baseline, self.record)
 
 
 class Found(NamedTuple):

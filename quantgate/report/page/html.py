@@ -28,6 +28,7 @@ def _environment() -> Environment:
     )
     made.filters["shown"] = lambda text: shown(str(text), MOST_CHARACTERS)
     made.filters["flat"] = lambda text: in_a_line(str(text))
+    made.filters["figures"] = lambda text: in_a_line(str(text)).replace(" %", "\u00a0%")
     made.filters["step"] = _step
     made.filters["kind"] = lambda word: str(word).replace(" ", "-")
     for name, file in (("style", "page.css"), ("script", "page.js")):

@@ -15,7 +15,7 @@ ENDED = {"stop": "stopped by itself", "length": "cut off by length", "": "not re
 def _paired(measured: Sequence[Measured]) -> Iterator[tuple[Measured, Answers, Answers]]:
     """Answers of a checkpoint and of its baseline, where both are there."""
     for one in measured:
-        if isinstance(one.record, Answers) and isinstance(one.baseline, Answers) and one.baseline is not one.record:
+        if one.has_news and isinstance(one.record, Answers) and isinstance(one.baseline, Answers):
             yield one, one.record, one.baseline
 
 

@@ -97,7 +97,7 @@ def engines(measured: Sequence[Measured]) -> list[Engine]:
                 suite=record.suite,
                 percent=limit.percent if limit is not None else None,
                 bound=limit.decode_tps if limit is not None else None,
-                health=(health.trouble or "well") if health is not None else "",
+                health=(health.trouble or "in order") if health is not None else "",
             )
         else:
             bare = Engine(checkpoint=name, kernels=kernels, numerics=under.numerics, suite="", percent=None, bound=None, health="")

@@ -22,12 +22,13 @@ SAID = {
 
 
 def rows(found: Found, places: Places, registry: Registry | None = None) -> list[Row]:
-    """A row a verdict; one for a record without any, and for a test that failed before there was one."""
+    """A row a verdict; one for a record without any, and for a test that failed before there was one. BF16's, which the others are held
+    against, has a row only where it was judged itself."""
     families = {family.name: family for family in registry.family} if registry is not None else {}
     every = []
     for one in found.measured:
         within = places._replace(family=families.get(one.record.family))
-        every += [_row(one, judged, within) for judged in one.verdicts] or [_unjudged(one)]
+        every += [_row(one, judged, within) for judged in one.verdicts] or ([] if one.is_reference else [_unjudged(one)])
     every += [_failed(one) for one in found.outcomes if one.outcome == "failed" and not one.has_verdict]
     return sorted(every, key=_worst_first)
 
@@ -76,9 +77,6 @@ def _evidence(judged: Verdict) -> str:
 
 def _unjudged(one: Measured) -> Row:
     record = one.record
-    reason = "nothing to be compared with was approved when it was measured"
-    if one.is_reference:
-        reason = "BF16 is what the others are judged by; it has no verdict of this run"
     return Row(
         word="not compared",
         family=record.family,
@@ -86,9 +84,8 @@ def _unjudged(one: Measured) -> Row:
         precision=record.precision,
         suite=record.suite,
         question="",
-        baseline=figure(one.baseline) if one.baseline is not None and one.baseline is not record else "",
         now=figure(record),
-        reason=reason,
+        reason="nothing that it could be compared with was approved when it was measured",
     )
 
 
