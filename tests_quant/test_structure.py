@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.parametrization import one_for_each_checkpoint
 from fixtures.state import State
-from fixtures.unexpected import repeat
+from fixtures.unexpected import keep, repeat
 from quantgate.checkpoint import inspect_checkpoint
 from quantgate.registry import REFERENCE_PRECISION, Checkpoint, Family, local_folder
 
@@ -25,6 +25,7 @@ def test_files_are_sound(inspected: tuple[Family, Checkpoint], quantgate: State)
         serve_args=checkpoint.serve.args,
     )
     repeat(quantgate.publish, checkpoint, report.findings)
+    keep(quantgate.records, checkpoint, report)
     errors = [f"{one.where}: {one.value}: {one.meaning}" for one in report.of("error")]
     if errors:
         quantgate.unsound[str(checkpoint)] = errors[0]  # which fails what needs a server of it at once

@@ -156,6 +156,15 @@ class Judge(msgspec.Struct, frozen=True):
             )
         return Watch(questions, ids, fingerprint, self.case.checkpoint.precision)
 
+    def baseline_of(self, judged: Verdict, measured: Measurement) -> Measurement | None:
+        """What a verdict was held against, where that is approved."""
+        if judged.against == "own" or measured.precision == REFERENCE_PRECISION:
+            return self.own(measured)
+        try:
+            return self._bf16_baseline(measured.provenance.device_class, measured.suite)
+        except BaselineError:
+            return None
+
     def _weighed(
         self, measured: Measurement, against: Measurement, tolerance: Tolerance, precision: str, question: str, *, own: bool
     ) -> list[Verdict | str]:

@@ -13,7 +13,7 @@ from quantgate.records.files import (
     write_whole,
 )
 from quantgate.records.measurements import Answer, Answers, Divergence, DocumentLoss, DocumentTopK, Measurement, StoppedEarly, TextLoss
-from quantgate.records.outcomes import INSPECTION, OUTCOMES, Outcome, read_outcomes, write_outcomes
+from quantgate.records.outcomes import INSPECTION, OUTCOMES, Outcome, read_outcomes, write_inspection, write_outcomes
 from quantgate.records.speed import ClientUse, CounterCheck, DeviceHealth, Limit, Round, Throughput
 from quantgate.records.verdict import Discordant, GroupLoss, MeanLoss, Noise, Unanswered, Verdict
 
@@ -58,6 +58,7 @@ __all__ = [
     "read_measurement",
     "read_outcomes",
     "unfinished_of",
+    "write_inspection",
     "write_outcomes",
     "write_record",
     "write_whole",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,12 +11,12 @@ from quantgate.records.files import write_whole
 OUTCOMES = "outcomes.jsonl"
 """Below the folder of records; no name that ends as a record's."""
 INSPECTION = "inspection.jsonl"
-"""Beside a checkpoint's records: what was found in its files, one line."""
+"""Beside a checkpoint's records: what was found in its files, one line; a number that is none is null."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One test's last end: `at` is UTC in ISO 8601; `family`, `checkpoint`, `suite` are "" for a test of something else; `why` in words, ""
-    where it passed; `has_verdict`: whether a verdict of this run says the same."""
+    where it passed: the verdicts' sentences, where it failed for them."""
 
     at: str
     test: str
@@ -25,7 +25,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     family: str = ""
     checkpoint: str = ""
     suite: str = ""
-    has_verdict: bool = False
 
 
 def read_outcomes(file: Path) -> list[Outcome]:
@@ -45,3 +44,8 @@ def write_outcomes(file: Path, new: Iterable[Outcome]) -> None:
     """What is known of each test, by its id, is replaced by what is `new`; the file is written whole."""
     known = {one.test: one for one in [*read_outcomes(file), *new]}
     write_whole(file, b"".join(msgspec.json.encode(one) + b"\n" for one in known.values()))
+
+
+def write_inspection(folder: Path, family: str, checkpoint: str, report: Any) -> None:
+    """Keep what `inspect` found for the page; replaces what was found before."""
+    write_whole(folder / family / checkpoint / INSPECTION, msgspec.json.encode(report) + b"\n")

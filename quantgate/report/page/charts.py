@@ -77,7 +77,9 @@ def bars(panel: Panel, order: Sequence[str]) -> Drawing:
     markup = words(0, 14, fitting(panel.title, PANEL_WIDTH - 110, 13), "bold")
     markup += words(PANEL_WIDTH, 14, f"{panel.better} is better", "small dim", "end")
     for tick in scale.ticks(4):
-        markup += line(scale(tick), 26, scale(tick), bottom, "grid") + words(scale(tick), bottom + 13, f"{tick:,.6g}", "small dim", "middle")
+        markup += line(scale(tick), 26, scale(tick), bottom, "grid") + words(
+            scale(tick), bottom + 13, f"{tick:,.6g}", "small dim", "middle"
+        )
     for place, bar in enumerate(panel.bars):
         y = 30 + 24 * place
         number = min(order.index(bar.series), SERIES - 1) if bar.series in order else SERIES - 1
@@ -114,7 +116,9 @@ def groups(found: Groups) -> Drawing:
         y = 38 + 22 * place
         kind = "fail" if one.low > 0 else "pass" if one.high < 0 else "not-compared"
         markup += words(left - 8, y + 4, fitting(one.name, left - 10), "", "end")
-        markup += line(scale(one.low), y, scale(one.high), y, f"bar {kind}") + tag("circle", cx=scale(one.drop), cy=float(y), r=4, class_=kind)
+        markup += line(scale(one.low), y, scale(one.high), y, f"bar {kind}") + tag(
+            "circle", cx=scale(one.drop), cy=float(y), r=4, class_=kind
+        )
         markup += words(PANEL_WIDTH + 90 - room + 10, y + 4, f"{one.before:.1f} → {one.now:.1f} %, n = {one.n:,}", "small")
     said = "; ".join(f"{one.name} {one.drop:+.1f} [{one.low:.1f}, {one.high:.1f}]" for one in found.groups)
     return Drawing(PANEL_WIDTH + 90, bottom + 18, f"points lost by group, {found.checkpoint} {found.suite}: {said}", markup)

@@ -9,11 +9,12 @@ from xml.sax.saxutils import escape, quoteattr
 
 from quantgate.plain_text import in_a_line
 
-WIDE, NARROW = set("mwMWQGOD@%—–"), set("iljtfrI.,:;'|!()[] ")
+WIDE, NARROW = set("mwMWQGOD@%\u2014\u2013"), set("iljtfrI.,:;'|!()[] ")
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'DejaVu Sans', Arial, sans-serif"
 STYLE = (
     f"text{{font:12px {FONT};fill:#1d2733}}.dim{{fill:#5a6672}}.small{{font-size:11px}}.bold{{font-weight:600}}"
     ".axis{stroke:#8a96a3;stroke-width:1}.grid{stroke:#e3e8ed;stroke-width:1}.limit{stroke:#b42318;stroke-width:1.5;stroke-dasharray:4 3}"
+    ""
     ".mark{stroke:#56626e;stroke-width:1.25;stroke-dasharray:4 3}.whisker{stroke:#1d2733;stroke-width:1.25;fill:none}.s0{fill:#8793a1}.s1{fill:#2f6fde}.s2{fill:#b3541e}.s3{fill:#0f7b6c}"
     ".s4{fill:#7a4fc4}.s5{fill:#9a7400}.fail,.error{fill:#b42318;stroke:#b42318}.inconclusive{fill:#8a5a00;stroke:#8a5a00}"
     ".pass{fill:#15743b;stroke:#15743b}.not-compared{fill:#5a6672;stroke:#5a6672}.bar{stroke-width:2.5}.band{fill:#2f6fde;opacity:.16}"

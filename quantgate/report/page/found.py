@@ -5,14 +5,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from quantgate.baselines import BaselineFolder, is_unchanged
-from quantgate.checkpoint import Report
 from quantgate.errors import BaselineError, MeasurementError
 from quantgate.judgement import malformed
 from quantgate.records import INSPECTION, OUTCOMES, VERDICT, Measurement, Outcome, Verdict, decode, read_measurement, read_outcomes
 from quantgate.registry import REFERENCE_PRECISION
 
 Whose = tuple[str, str]
+
+
+class SeenFidelity(msgspec.Struct, frozen=True):
+    """As `quantgate/checkpoint/fidelity.py` has it; None for what was no number."""
+
+    sqnr_db: float | None
+    expected_db: float | None
+    bad_rows: int
+    rows: int
+
+
+class SeenLayer(msgspec.Struct, frozen=True):
+    name: str
+    fidelity: SeenFidelity
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """Of an inspection's report, what the page shows."""
+
+    formats: list[str]
+    worst: list[SeenLayer]
 
 
 class Measured(NamedTuple):
@@ -50,7 +72,7 @@ class Found(NamedTuple):
     records: Path
     measured: list[Measured]
     outcomes: list[Outcome]
-    inspected: dict[Whose, Report]
+    inspected: dict[Whose, Seen]
     unreadable: list[str]
 
 
@@ -69,7 +91,7 @@ def find(records: Path, baselines: BaselineFolder | None) -> Found:
     inspected = {}
     for file in sorted(records.glob(f"*/*/{INSPECTION}")):
         try:
-            inspected[file.parent.parent.name, file.parent.name] = decode(file.read_bytes(), Report, str(file))
+            inspected[file.parent.parent.name, file.parent.name] = decode(file.read_bytes(), Seen, str(file))
         except (MeasurementError, OSError) as error:
             unreadable.append(str(error))
     return Found(records, found, _open(read_outcomes(records / OUTCOMES), found), inspected, unreadable)
@@ -143,5 +165,3 @@ class _Approved:
         assert self._folder is not None
         place = self._folder.root / device_class.replace("/", "-") / family
         return sorted((one.name for one in place.glob("*") if one.is_dir()), key=lambda name: (name != REFERENCE_PRECISION, name))
-
-

@@ -23,9 +23,7 @@ NATS_FULL = 3.0
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters["shown"] = lambda text: shown(str(text), MOST_CHARACTERS)
     made.filters["flat"] = lambda text: in_a_line(str(text))
     made.filters["figures"] = lambda text: in_a_line(str(text)).replace(" %", "\u00a0%")

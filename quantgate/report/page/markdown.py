@@ -1,4 +1,4 @@
-"""The page as Markdown, for a CI job's summary and a merge request: the verdicts, what flipped most, what differs, how old baselines are."""
+"""The page as Markdown, for a CI job's summary and a merge request: verdicts, what flipped most, what differs, how old baselines are."""
 
 import re
 from collections import Counter
@@ -38,12 +38,8 @@ def _lines(page: Page) -> Iterator[str]:
     yield ""
     yield from _table(
         ["", "checkpoint", "suite", "baseline", "now", "loss [95 %]", "tolerance", "on"],
-        [
-            [MARKS[row.word] + " " + row.word, text(f"{row.family}/{row.checkpoint}".strip("/")), text(" ".join(filter(None, (row.suite, row.question)))),
-             text(row.baseline), text(row.now), text(row.found), text(row.wanted), text(row.evidence)]
-            for row in page.rows
-        ],
-    )  # fmt: skip
+        map(_row, page.rows),
+    )
     yield from _reasons([row for row in page.rows if row.word not in ("pass", "not compared")])
     if page.skipped:
         yield "## Skipped"
@@ -67,16 +63,25 @@ def _lines(page: Page) -> Iterator[str]:
         yield ""
 
 
+def _row(row: Row) -> list[str]:
+    said = (f"{row.suite} {row.question}".strip(), row.baseline, row.now, row.found, row.wanted, row.evidence)
+    return [f"{MARKS[row.word]} {row.word}", _whose(row), *map(text, said)]
+
+
 def _reasons(rows: Sequence[Row]) -> Iterator[str]:
     """In words, with what to type next."""
     if rows:
         yield "## Why, and what next"
         yield ""
     for row in rows:
-        yield f"- **{row.word}** {text(' '.join(filter(None, (f'{row.family}/{row.checkpoint}'.strip('/'), row.suite, row.question))))}: {text(row.reason)}"
+        yield f"- **{row.word}** {_whose(row)} {text(f'{row.suite} {row.question}'.strip())}: {text(row.reason)}"
         yield from (f"  - {code(command)}" for command in row.commands)
     if rows:
         yield ""
+
+
+def _whose(row: Row) -> str:
+    return text(f"{row.family}/{row.checkpoint}".strip("/"))
 
 
 def _provenance(page: Page) -> Iterator[str]:
@@ -93,7 +98,8 @@ def _provenance(page: Page) -> Iterator[str]:
     if page.ages:
         oldest, newest = page.ages[0], page.ages[-1]
         span = f"{oldest.days}" if oldest.days == newest.days else f"{newest.days} to {oldest.days}"
-        yield f"Baselines: {len(page.ages)}, approved {span} days ago; the oldest is {text(oldest.name)}, of {oldest.when} by {text(oldest.by)}."
+        last = f"the oldest is {text(oldest.name)}, of {text(oldest.when)} by {text(oldest.by)}"
+        yield f"Baselines: {len(page.ages)}, approved {span} days ago; {last}."
         yield ""
 
 

@@ -40,7 +40,8 @@ def provenances(measured: Sequence[Measured]) -> list[Provenances]:
         columns = {name: [one for one in of_it if one.record.checkpoint == name] for name in names}
         facts = [_fact(name, read, baselines, columns, of_weights=False) for name, read in ENGINE]
         facts += [_fact(name, read, baselines, columns, of_weights=True) for name, read in WEIGHTS]
-        facts.append(Fact(name="measured", values=[(_measured(baselines), False), *((_measured([one.record for one in column]), False) for column in columns.values())]))  # fmt: skip
+        began = [baselines, *([one.record for one in column] for column in columns.values())]
+        facts.append(Fact(name="measured", values=[(_measured(records), False) for records in began]))
         found.append(Provenances(family=family, columns=["BF16 baseline", *names], facts=facts))
     return found
 
@@ -117,6 +118,7 @@ def layers(found: Found) -> list[Layers]:
                     name=one.name,
                     sqnr_db=one.fidelity.sqnr_db,
                     expected_db=one.fidelity.expected_db,
+                    missing=_missing(one.fidelity.sqnr_db, one.fidelity.expected_db),
                     bad_rows=one.fidelity.bad_rows,
                     rows=one.fidelity.rows,
                 )
@@ -126,3 +128,7 @@ def layers(found: Found) -> list[Layers]:
         for (family, checkpoint), report in found.inspected.items()
         if report.worst
     ]
+
+
+def _missing(sqnr_db: float | None, expected_db: float | None) -> float | None:
+    return None if sqnr_db is None or expected_db is None else expected_db - sqnr_db

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from quantgate.judgement import figure, loss, wanted
+from quantgate.judgement import figure, loss, sentence, wanted
 from quantgate.records import Outcome, Verdict
 from quantgate.registry import Registry
 from quantgate.report.next_step import Places, next_commands
@@ -29,7 +29,8 @@ def rows(found: Found, places: Places, registry: Registry | None = None) -> list
     for one in found.measured:
         within = places._replace(family=families.get(one.record.family))
         every += [_row(one, judged, within) for judged in one.verdicts] or ([] if one.is_reference else [_unjudged(one)])
-    every += [_failed(one) for one in found.outcomes if one.outcome == "failed" and not one.has_verdict]
+    said = [sentence(judged) for one in found.measured for judged in one.verdicts]
+    every += [_failed(one) for one in found.outcomes if one.outcome == "failed" and not any(verdict in one.why for verdict in said)]
     return sorted(every, key=_worst_first)
 
 

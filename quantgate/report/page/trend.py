@@ -20,7 +20,8 @@ def trends(baselines: Path | None, families: Iterable[str]) -> list[Trend]:
     for file in sorted(baselines.glob(f"*/*/{HISTORY}")):
         for entry in _lines(file):
             if not wanted or entry.get("family") in wanted:
-                key = (file.parent.parent.name, *(str(entry.get(name, "")) for name in ("family", "checkpoint", "suite")))
+                family, checkpoint, suite = (str(entry.get(name, "")) for name in ("family", "checkpoint", "suite"))
+                key = (file.parent.parent.name, family, checkpoint, suite)
                 series.setdefault(key, []).append(entry)
     several = len({(key[0], key[1]) for key in series}) > 1
     found = [_trend(key, nights, several=several) for key, nights in sorted(series.items())]
@@ -42,33 +43,29 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 def _trend(key: tuple[str, str, str, str], entries: list[dict[str, Any]], *, several: bool) -> Trend:
     device_class, family, checkpoint, suite = key
     ordered = sorted(entries, key=lambda entry: str(entry.get("at", "")))
-    field = "estimate" if any(_is_number(entry.get("estimate")) for entry in entries) else "value"
+    field = "estimate" if any(_number(entry.get("estimate")) is not None for entry in entries) else "value"
     nights = [one for entry in ordered if (one := _night(entry, field)) is not None]
-    tolerances = [entry["tolerance"] for entry in entries if _is_number(entry.get("tolerance"))]
+    tolerances = [value for entry in ordered if (value := _number(entry.get("tolerance"))) is not None]
     return Trend(
         checkpoint=f"{device_class} {family}/{checkpoint}" if several else checkpoint,
         suite=suite,
         unit=str(ordered[-1].get("unit", "")) if field == "estimate" else "",
         nights=nights,
-        tolerance=float(tolerances[-1]) if tolerances else None,
+        tolerance=tolerances[-1] if tolerances else None,
         broken=len(entries) - len(nights),
     )
 
 
 def _night(entry: dict[str, Any], field: str) -> Night | None:
     """None for a broken one, and for one without a figure; `field` is "value", the measured one, where no drop was ever judged."""
-    verdict, value = str(entry.get("verdict", "")), entry.get(field)
-    if verdict in BROKEN or not _is_number(value):
+    verdict, value = str(entry.get("verdict", "")), _number(entry.get(field))
+    if verdict in BROKEN or value is None:
         return None
-    low, high = interval if field == "estimate" and isinstance(interval := entry.get("interval"), list) and len(interval) == 2 else (None, None)
-    return Night(
-        at=str(entry.get("at", "")),
-        value=float(value),
-        low=float(low) if _is_number(low) else None,
-        high=float(high) if _is_number(high) else None,
-        verdict=verdict,
-    )
+    interval = entry.get("interval")
+    ends = interval if field == "estimate" and isinstance(interval, list) and len(interval) == 2 else (None, None)
+    return Night(at=str(entry.get("at", "")), value=value, low=_number(ends[0]), high=_number(ends[1]), verdict=verdict)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(value: object) -> float | None:
+    is_one = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_one else None  # type: ignore[arg-type]  # by the line above

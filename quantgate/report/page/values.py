@@ -1,4 +1,4 @@
-"""What the page says, as values: built from records by pure functions, and put into HTML, Markdown and JSON by renderers that decide nothing.
+"""What the page says, as values: built from records by pure functions, put into HTML, Markdown and JSON by renderers that decide nothing.
 
 Text from elsewhere is in here as it is; each renderer shows it as text (`quantgate/plain_text.py`).
 """
@@ -12,11 +12,7 @@ WORST_FIRST: tuple[Word, ...] = ("fail", "error", "inconclusive", "not compared"
 SINCE = {"bf16": "against BF16", "own": "since its approval", "same run": "against BF16, same run"}
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """What all of it is."""
-
-
-class Row(Value):
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One verdict. `baseline`, `now`: the figure on either side; `found`, `wanted`: the loss with its interval, and the tolerance;
     `forest`: the drop and its interval, in tolerances; `evidence`: on how much it rests; `commands`: what to type next."""
 
@@ -36,7 +32,7 @@ class Row(Value):
     commands: list[str] = []
 
 
-class Bar(Value):
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """`low`, `high`: the whisker, where there is one; `series` is a checkpoint."""
 
     series: str
@@ -46,7 +42,7 @@ class Bar(Value):
     said: str
 
 
-class Panel(Value):
+class Panel(msgspec.Struct, frozen=True, kw_only=True):
     """Bars that share an axis: one suite's scores, or one figure of speed. `better`: which way. `line`: what BF16 has, 100."""
 
     title: str
@@ -55,7 +51,7 @@ class Panel(Value):
     line: float | None = None
 
 
-class Group(Value):
+class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Accuracy on both sides in per cent, the drop in points with its interval."""
 
     name: str
@@ -67,13 +63,13 @@ class Group(Value):
     high: float
 
 
-class Groups(Value):
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str
     suite: str
     groups: list[Group]
 
 
-class Token(Value):
+class Token(msgspec.Struct, frozen=True, kw_only=True):
     """`lost`: nats more than BF16 paid for it."""
 
     text: str
@@ -81,7 +77,7 @@ class Token(Value):
     nll: float
 
 
-class Document(Value):
+class Document(msgspec.Struct, frozen=True, kw_only=True):
     """`lost`: nats more than BF16 in all; `tokens_lost`: its tokens, where they were kept on both sides and can be read."""
 
     id: str
@@ -93,7 +89,7 @@ class Document(Value):
     token_losses: list[Token]
 
 
-class Documents(Value):
+class Documents(msgspec.Struct, frozen=True, kw_only=True):
     """`worse`, `of`: how many documents lost anything, of how many."""
 
     checkpoint: str
@@ -104,7 +100,7 @@ class Documents(Value):
     remark: str
 
 
-class Side(Value):
+class Side(msgspec.Struct, frozen=True, kw_only=True):
     """One answer: what it is worth, what was read out of it, what ended it."""
 
     answer: str
@@ -113,7 +109,7 @@ class Side(Value):
     ended: str
 
 
-class Flip(Value):
+class Flip(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str
     suite: str
     id: str
@@ -124,7 +120,7 @@ class Flip(Value):
     now: Side
 
 
-class Length(Value):
+class Length(msgspec.Struct, frozen=True, kw_only=True):
     """Of a suite's answers on both sides: mean tokens, how many were cut off, ended in their reasoning, and could not be read."""
 
     checkpoint: str
@@ -141,23 +137,24 @@ class Length(Value):
     unread: int
 
 
-class Layer(Value):
-    """dB; `missing`: how far below what its format keeps."""
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """dB, None for what is no number; `missing`: how far below what its format keeps."""
 
     name: str
-    sqnr_db: float
-    expected_db: float
+    sqnr_db: float | None
+    expected_db: float | None
+    missing: float | None
     bad_rows: int
     rows: int
 
 
-class Layers(Value):
+class Layers(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: str
     formats: str
     layers: list[Layer]
 
 
-class Engine(Value):
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """How a checkpoint was computed, and what was reached of what its memory allows."""
 
     checkpoint: str
@@ -169,14 +166,14 @@ class Engine(Value):
     health: str
 
 
-class Fact(Value):
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One line of provenance: by column, the value and whether it differs from the baseline's."""
 
     name: str
     values: list[tuple[str, bool]]
 
 
-class Provenances(Value):
+class Provenances(msgspec.Struct, frozen=True, kw_only=True):
     """One family's: `columns` are BF16's baseline and the checkpoints of this run."""
 
     family: str
@@ -184,7 +181,7 @@ class Provenances(Value):
     facts: list[Fact]
 
 
-class Age(Value):
+class Age(msgspec.Struct, frozen=True, kw_only=True):
     """Of a baseline: whole `days` since its approval, by whom and why."""
 
     name: str
@@ -195,7 +192,7 @@ class Age(Value):
     approvals: int
 
 
-class Night(Value):
+class Night(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     value: float
     low: float | None
@@ -203,7 +200,7 @@ class Night(Value):
     verdict: str
 
 
-class Trend(Value):
+class Trend(msgspec.Struct, frozen=True, kw_only=True):
     """One suite of one checkpoint, night by night, the drop in `unit`; `broken`: nights that measured nothing."""
 
     checkpoint: str
@@ -214,12 +211,12 @@ class Trend(Value):
     broken: int
 
 
-class Skipped(Value):
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     why: str
 
 
-class Page(Value):
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Everything, in the order in which it is shown. `made`: UTC, ISO 8601, to the minute."""
 
     title: str
