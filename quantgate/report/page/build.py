@@ -38,7 +38,7 @@ def build(
     beside = None if models is None or models.resolve() == Path("models.toml").resolve() else models
     table = rows.rows(seen, Places(records, there, None, beside, options), registry)
     measured, asked = seen.measured, Asked(_loader(registry, models, data_dir), registry)
-    families = list(dict.fromkeys(one.record.family for one in measured))
+    families = list(dict.fromkeys([*(one.record.family for one in measured), *(one.family for one in seen.outcomes if one.family)]))
     return Page(
         title=title or f"quantgate: {', '.join(families) or records.name}",
         made=now.astimezone(datetime.UTC).isoformat(timespec="minutes"),
