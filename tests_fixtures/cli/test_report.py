@@ -7,8 +7,8 @@ import pytest
 
 from quantgate.cli import main
 from quantgate.records import Outcome, write_outcomes, write_record
-from tests_fixtures.doubles.examples import speed
-from tests_fixtures.doubles.reported import MIXED, Reported, answered, three_ways, worse
+from tests_fixtures.doubles.examples import MIXED, speed
+from tests_fixtures.doubles.reported import Reported, answered, three_ways, worse
 
 
 def report(made: Reported, into: Path, *more: str) -> int:
