@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from quantgate.plain_text import in_a_line
 from quantgate.records import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, Answers, Measurement, Noise, TextLoss, Verdict
 from quantgate.stats import RESOLUTION_NATS
 
@@ -25,8 +26,9 @@ ASPECTS = {"length": "length", "ttft": "TTFT"}
 
 
 def sentence(verdict: Verdict) -> str:
-    """One line: who, what was found, within what, on how much, and why it came out so."""
-    return " ".join(_sentence(verdict).split())
+    """One line: who, what was found, within what, on how much, and why it came out so. A name that a task brought along steers no
+    terminal."""
+    return in_a_line(_sentence(verdict))
 
 
 def _sentence(verdict: Verdict) -> str:

@@ -6,6 +6,7 @@ from quantgate.judgement.comparison import judge_pair
 from quantgate.judgement.rule import Others, error
 from quantgate.judgement.text import judge_text
 from quantgate.judgement.wording import TEXT_UNIT, sentence
+from quantgate.records import Verdict
 from quantgate.registry import Tolerance
 from tests_fixtures.doubles.examples import text_loss, with_provenance
 from tests_fixtures.doubles.pairs import judged, pair_of_answers, pair_of_texts
@@ -85,3 +86,8 @@ def test_of_bf16_and_since_an_approval_the_sentence_names_no_bits() -> None:
     assert (got.against, got.numerics) == ("own", "W4A4")
     assert "since its approval: perplexity +" in sentence(got)
     assert "W4A4" not in sentence(got)
+
+
+def test_a_name_from_elsewhere_steers_no_terminal() -> None:
+    judged = Verdict(verdict="error", family="f", checkpoint="c", suite="\x1b[2Jcleared", unit="", reason="group \u202eabc\nis gone")
+    assert sentence(judged) == "error: f/c ␛[2Jcleared: group ⟨U+202E⟩abc is gone"

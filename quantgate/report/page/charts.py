@@ -1,5 +1,6 @@
 """The page's charts: a forest plot of drops against their tolerance, bars with whiskers, groups, a trend of nights."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -132,7 +133,9 @@ def trend(found: Trend) -> Drawing:
     low, high = min(values), max(values)
     pad = 0.06 * (high - low) or 1.0
     y, x = Scale(low - pad, high + pad, bottom, top), Scale(0.0, max(1.0, len(found.nights) - 1.0), 6.0, width - 6.0)
-    markup = words(0, 13, fitting(f"{found.checkpoint} {found.suite}", width - 4), "bold")
+    last = _lost(found.nights[-1].value, found.unit)
+    markup = words(0, 13, fitting(f"{found.checkpoint} {found.suite}", width - 16 - width_of(last), 13), "bold")
+    markup += words(width, 13, last, "dim", "end")
     markup += line(6, y(0), width - 6, y(0), "axis")
     if found.tolerance is not None:
         markup += line(6, y(found.tolerance), width - 6, y(found.tolerance), "limit")
@@ -144,13 +147,20 @@ def trend(found: Trend) -> Drawing:
     for place, one in enumerate(found.nights):
         if one.verdict in ("fail", "error") or place == len(found.nights) - 1:
             markup += tag("circle", cx=x(place), cy=y(one.value), r=3, class_=one.verdict.replace(" ", "-") or "not-compared")
-    first, last = found.nights[0], found.nights[-1]
-    markup += words(6, bottom + 14, _day(first.at), "small dim") + words(width - 6, bottom + 14, _day(last.at), "small dim", "end")
+    began, ended = found.nights[0], found.nights[-1]
+    markup += words(6, bottom + 14, _day(began.at), "small dim") + words(width - 6, bottom + 14, _day(ended.at), "small dim", "end")
     middle = f"{len(found.nights)} nights" + (f", {found.broken} broken" if found.broken else "")
     markup += words(width / 2, bottom + 14, middle, "small dim", "middle")
     bad = sum(one.verdict in ("fail", "error") for one in found.nights)
-    said = f"{found.checkpoint} {found.suite}, {middle}: {first.value:.3g} to {last.value:.3g} {found.unit}, {bad} bad"
+    said = f"{found.checkpoint} {found.suite}, {middle}: {_lost(began.value, found.unit)} to {last}, {bad} bad"
     return Drawing(width, bottom + 20, said, markup)
+
+
+def _lost(value: float, unit: str) -> str:
+    """A loss in its unit; of a logarithm of a ratio, in per cent."""
+    if unit.startswith("ln("):
+        return f"{100 * math.expm1(min(value, 20.0)):+.2f} %"
+    return f"{value:+.2f} {unit}".rstrip() if unit else f"{value:,.5g}"
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
