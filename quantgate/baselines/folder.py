@@ -10,11 +10,12 @@ from quantgate.records import Measurement, read_measurement
 
 def name_of(measured: Measurement) -> str:
     """Where a measurement lies below `baselines/` once it is approved, without the ending."""
-    return _place(measured.provenance.device_class, measured.family, measured.checkpoint, measured.suite)
+    return place_of(measured.provenance.device_class, measured.family, measured.checkpoint, measured.suite)
 
 
-def _place(device_class: str, family: str, checkpoint: str, suite: str) -> str:
-    return "/".join(part.replace("/", "-") for part in (device_class, family, checkpoint, suite))
+def place_of(*parts: str) -> str:
+    """Where what is of this device class, family, checkpoint and suite (or of the first of these alone) lies below `baselines/`."""
+    return "/".join(part.replace("/", "-") for part in parts)
 
 
 class BaselineFolder(NamedTuple):
@@ -24,7 +25,7 @@ class BaselineFolder(NamedTuple):
 
     def load(self, device_class: str, family: str, checkpoint: str, suite: str) -> Measurement | None:
         """The approved measurement, or None; raises BaselineError where the file is no measurement of this suite."""
-        path = self.root / f"{_place(device_class, family, checkpoint, suite)}.json"
+        path = self.root / f"{place_of(device_class, family, checkpoint, suite)}.json"
         if not path.is_file():
             return None
         try:
