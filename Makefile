@@ -1,16 +1,19 @@
 # Every target makes .venv first, where it is missing or stale (make_env.py); nothing else has to be installed.
 #   make nvfp4 ARGS="--gpu=0"    pytest arguments      make env FLAVOUR=cpu    vLLM's CPU build on a machine with a GPU
 #   make test PYTHON=python3.12  another interpreter   make lock ARGS=--upgrade
+#   make nightly GPU=0,1 ARGS="--family=all --hours=8"      (make itself ends with 2 where that ends with anything but 0)
 PYTHON ?= python3
 ARGS ?=
 FLAVOUR ?=
+GPU ?= auto
 BIN := .venv/bin
 
-.PHONY: help nvfp4 smollm2 test unit docs mutants recipes lint env lock clean uninstall
+.PHONY: help nvfp4 smollm2 nightly test unit docs mutants recipes lint env lock clean uninstall
 
 help:
 	@echo "make nvfp4   gate the NVFP4 checkpoints: pytest -m nvfp4"
 	@echo "make smollm2 a real LLM from the package index, in BF16, FP8 and NVFP4: make it and gate it; six minutes on two cores"
+	@echo "make nightly the night's run: structure, accuracy over the slots of GPU=0,1, speed, report, history (docs/nightly.md)"
 	@echo "make test    lint, and every test that this machine can run"
 	@echo "make unit    the harness's own tests that boot no server"
 	@echo "make mutants damage checkpoints on purpose, and see what notices (ARGS=--all for all; an hour and more)"
@@ -26,6 +29,9 @@ nvfp4: env
 
 smollm2: env
 	@$(BIN)/python -m families.smollm2 $(ARGS)
+
+nightly: env
+	@$(BIN)/python -m quantgate nightly --gpu=$(GPU) $(ARGS)
 
 test: lint
 	$(BIN)/pytest -m "not server" --gpu=cpu -n 2 tests_fixtures

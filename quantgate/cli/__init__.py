@@ -1,8 +1,8 @@
 """The command line: `quantgate init` for a folder of one's own; `devices`, `suites`, `inspect`, `quantize`, `bench`; `table` and
-`report` of a run's records, and `compare BASELINE CANDIDATE` for people who already have results.
+`report` of a run's records, and `compare BASELINE CANDIDATE` for people who already have results; `nightly`, its `history`, and `bisect`.
 
 Exit 0: done and good; 1: a verdict of fail; 2: could not run, or nothing to judge. With --json exactly one JSON
-document goes to standard output.
+document goes to standard output. `nightly` ends as pytest does, `bisect` as git wants it.
 """
 
 import argparse
@@ -10,11 +10,14 @@ import sys
 from collections.abc import Sequence
 
 from quantgate.cli.bench import add_bench
+from quantgate.cli.bisect import add_bisect
 from quantgate.cli.codes import COULD_NOT
 from quantgate.cli.compare import add_compare
 from quantgate.cli.devices import add_devices
+from quantgate.cli.history import add_history
 from quantgate.cli.init import add_init
 from quantgate.cli.inspect import add_inspect
+from quantgate.cli.nightly import add_nightly
 from quantgate.cli.quantize import add_quantize
 from quantgate.cli.report import add_report
 from quantgate.cli.suites import add_suites
@@ -32,15 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_compare(commands)
     add_table(commands)
     add_report(commands)
+    add_nightly(commands)
+    add_history(commands)
+    add_bisect(commands)
     add_suites(commands)
     add_devices(commands)
     add_inspect(commands)
     add_quantize(commands)
     add_bench(commands)
-    options = parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    given, behind = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
+    options = parser.parse_args(given)
+    if behind and not hasattr(options, "behind"):
+        parser.error(f"{options.command} takes nothing behind --")
+    options.behind = behind
     try:
         code: int = options.run(options)
     except (QuantgateError, OSError) as error:
         print(f"quantgate {options.command}: {error}", file=sys.stderr)
-        return COULD_NOT
+        return int(getattr(options, "could_not", COULD_NOT))
     return code

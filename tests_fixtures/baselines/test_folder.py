@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quantgate.baselines.folder import BaselineFolder, _place
+from quantgate.baselines.folder import BaselineFolder, place_of
 from quantgate.errors import BaselineError
 from quantgate.records import write_record
 from tests_fixtures.doubles.examples import PROVENANCE, answers, text_loss
@@ -26,7 +26,7 @@ def test_a_baseline_is_read_back_as_it_was_approved(tmp_path: Path) -> None:
 
 
 def test_a_name_with_a_slash_stays_one_folder() -> None:
-    assert _place("A/B 1g.24gb", "org/model", "fp8", "text") == "A-B 1g.24gb/org-model/fp8/text"
+    assert place_of("A/B 1g.24gb", "org/model", "fp8", "text") == "A-B 1g.24gb/org-model/fp8/text"
 
 
 def test_a_broken_baseline_is_named_with_the_way_out(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_broken_baseline_is_named_with_the_way_out(tmp_path: Path) -> None:
         BaselineFolder(tmp_path).load("cpu", "reference", "bf16", "reference-text")
 
 
-def test_a_baseline_in_another_s_place_is_refused(tmp_path: Path) -> None:
+def test_a_baseline_in_another_splace_of_is_refused(tmp_path: Path) -> None:
     file = write_record(tmp_path / "cpu", text_loss("nvfp4"))
     file.rename(file.parents[1] / "moved.json")
     (tmp_path / "cpu" / "reference" / "bf16").mkdir()

@@ -14,7 +14,7 @@ NEW = Versions(vllm="0.32.0", torch="2.13", transformers="5", driver="580")
 def slowed(nights: int = 60, at: int = 36, seed: int = 7) -> list[Line]:
     """Four per cent slower from `at` on, where vLLM is another, with 1 % noise."""
     noise = np.random.default_rng(seed).standard_normal(nights) * 0.01
-    speeds = [800 * (0.96 if number >= at else 1.0) * (1 + by) for number, by in enumerate(noise)]
+    speeds = [800 * (0.96 if number >= at else 1.0) * (1 + float(by)) for number, by in enumerate(noise)]
     return [night(number, tps, **({"versions": NEW} if number >= at else {})) for number, tps in enumerate(speeds)]
 
 

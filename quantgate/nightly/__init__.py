@@ -1,0 +1,9 @@
+"""The night's run: pytest driven family by family and phase by phase within a deadline, its history, its page, one exit code."""
+
+from quantgate.nightly.asked import Asked
+from quantgate.nightly.bisect import ABORT, BAD, CANNOT_TELL, bisect_step
+from quantgate.nightly.night import run_night
+from quantgate.nightly.outcome import Night
+from quantgate.nightly.telling import MEANINGS, told
+
+__all__ = ["ABORT", "BAD", "CANNOT_TELL", "MEANINGS", "Asked", "Night", "bisect_step", "run_night", "told"]
