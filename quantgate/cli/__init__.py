@@ -26,6 +26,9 @@ from quantgate.errors import QuantgateError
 
 __all__ = ["main"]
 
+WITH_A_COMMAND = ("nightly", "bisect")
+"""What stands behind -- of these is pytest's, and kept in `behind`."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
@@ -43,11 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_inspect(commands)
     add_quantize(commands)
     add_bench(commands)
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    given, behind = (given[: given.index("--")], given[given.index("--") + 1 :]) if "--" in given else (given, [])
+    given, behind = list(sys.argv[1:] if arguments is None else arguments), list[str]()
+    if given and given[0] in WITH_A_COMMAND and "--" in given:
+        place = given.index("--")
+        given, behind = given[:place], given[place + 1 :]
     options = parser.parse_args(given)
-    if behind and not hasattr(options, "behind"):
-        parser.error(f"{options.command} takes nothing behind --")
     options.behind = behind
     try:
         code: int = options.run(options)

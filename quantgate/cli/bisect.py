@@ -18,7 +18,7 @@ def add_bisect(commands: Any) -> None:
         "server that does not boot, an error, or data that do not decide is neither (125).",
     )
     parser.add_argument("--first", metavar="LINE", help="for the shell, before it: what makes the commit's environment; if it fails, 125")
-    parser.set_defaults(run=_bisect, behind=[], could_not=STOP)
+    parser.set_defaults(run=_bisect, could_not=STOP)
 
 
 def _bisect(options: argparse.Namespace) -> int:

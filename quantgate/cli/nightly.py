@@ -40,7 +40,7 @@ def add_nightly(commands: Any) -> None:
         "--inconclusive", choices=("pass", "warn", "fail"), default="warn", help="what an inconclusive verdict does to the exit code (warn)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output; pytest's goes to standard error")
-    parser.set_defaults(run=_nightly, behind=[], could_not=USAGE)
+    parser.set_defaults(run=_nightly, could_not=USAGE)
 
 
 def _nightly(options: argparse.Namespace) -> int:

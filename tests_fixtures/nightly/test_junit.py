@@ -1,0 +1,49 @@
+"""What pytest's own JUnit file says: read from a real one."""
+
+from pathlib import Path
+
+import pytest
+
+from quantgate.nightly.junit import Outcome, read_junit
+
+pytest_plugins = ["pytester"]
+TESTS = """
+import pytest
+@pytest.fixture
+def server():
+    raise RuntimeError("vLLM did not boot\\nat all")
+@pytest.mark.parametrize("case", ["f/c:s"])
+def test_passes(case, request):
+    request.node.user_properties += [("quantgate: pass", "pass: <b> & \\x1b[31m \\u202e"), ("own", "not ours")]
+def test_fails():
+    pytest.fail("fail: 3.1 points worse\\nsecond line", pytrace=False)
+def test_errs(server): ...
+def test_skips():
+    pytest.skip("gated")
+def test_asserts():
+    assert [] == ["Marlin"], "another kernel"
+"""
+
+
+def test_every_end_of_a_test_is_read_with_its_lines(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    file = pytester.path / "junit.xml"
+    pytester.runpytest_inprocess(f"--junitxml={file}", "-p", "no:cacheprovider")
+    found = read_junit(file)
+    assert found is not None
+    assert found[0] == Outcome("f/c:s", "passed", "", [("pass", "pass: <b> & #x1B[31m \u202e")])
+    assert [(one.parameters, one.ended) for one in found[1:]] == [
+        ("test_fails", "failed"),
+        ("test_errs", "failed"),
+        ("test_skips", "skipped"),
+        ("test_asserts", "failed"),
+    ]
+    assert [one.why for one in found[1:4]] == ["fail: 3.1 points worse", 'failed on setup with "RuntimeError: vLLM did not boot', "gated"]
+    assert found[4].why.startswith("AssertionError: another kernel")
+
+
+@pytest.mark.parametrize("content", [None, "", "<testsuites><testsuite>"])
+def test_none_where_pytest_was_killed(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "junit.xml").write_text(content, encoding="utf-8")
+    assert read_junit(tmp_path / "junit.xml") is None
