@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
+
 from quantgate.history import Line, append, files, read
 from quantgate.nightly import Asked, Night, run_night
 from quantgate.records import Measurement, encode
@@ -66,20 +68,25 @@ class LittleNight:
     @staticmethod
     def _record(family: str, whose: str) -> str:
         checkpoint, _, suite = whose.partition(":")
-        made: Measurement = {
-            "reference-text": lambda: text_loss(checkpoint),
-            "reference-questions": lambda: answers("++-", checkpoint),
-            "decode-16x64": lambda: speed([100.0, 101.0, 99.0]),
-        }[suite]()
-        return encode(made).decode().replace('"family": "reference"', f'"family": "{family}"').replace(
-            '"family":"reference"', f'"family":"{family}"'
-        )  # fmt: skip
+        if suite == "decode-16x64":
+            made: Measurement = speed([100.0, 101.0, 99.0])
+        else:
+            made = text_loss(checkpoint) if suite == "reference-text" else answers("++-", checkpoint)
+        return encode(msgspec.structs.replace(made, family=family)).decode()
 
     def remember(self, whose: str, seconds: float, half_width: float = 0.01) -> None:
         """A night before this one, in which the suite took so long and had such an interval; its tolerance is 0.05."""
         checkpoint, _, suite = whose.partition(":")
-        place = {"device_class": "cpu", "checkpoint": checkpoint, "suite": suite, "boot_seconds": 0.0}
-        append(self.baselines, [line_of_a_night(0, seconds=seconds, interval=(-half_width, half_width), **place)])
+        line = line_of_a_night(
+            0,
+            device_class="cpu",
+            checkpoint=checkpoint,
+            suite=suite,
+            seconds=seconds,
+            boot_seconds=0.0,
+            interval=(-half_width, half_width),
+        )
+        append(self.baselines, [line])
 
     @property
     def calls(self) -> list[list[str]]:
