@@ -65,7 +65,7 @@ def _nightly(options: argparse.Namespace) -> int:
         output=sys.stderr.fileno() if options.json else None,
     )
     night = run_night(asked, lambda line: print(f"quantgate nightly: {line}", file=sys.stderr, flush=True))
-    for line in told(night):
+    for line in (part for one in told(night) for part in one.splitlines()):
         print(f"quantgate nightly: {line}", file=sys.stderr if options.json else sys.stdout)
     if options.json:
         print(msgspec.json.encode(night).decode())

@@ -39,7 +39,7 @@ def bisect_step(command: Sequence[str], first: str | None, say: Callable[[str], 
         except OSError as error:
             raise ConfigurationError(f"{command[0]} cannot be started: {error.strerror}; give the command behind --") from None
         answer, why = step_of(code, read_junit(junit))
-    say(f"{WORDS[answer]}: {why}")
+    say(f"{WORDS[answer]}: {why.splitlines()[0]}")  # what to type next is for a person
     return answer
 
 

@@ -30,7 +30,9 @@ from quantgate.suites import Catalogue, catalogue
 RESERVE_SHARE, RESERVE_SECONDS = 0.05, GRACE_SECONDS + 60.0
 """Of the time: kept for stopping what still runs, and for the page."""
 COLLECT_SECONDS = 600.0
-FILE = "night.json"
+FILE, PAGE = "night.json", "index.html"
+CLOCK_SECONDS = 2.0
+"""So far may a disk's clock be from this one's."""
 
 
 def run_night(asked: Asked, say: Callable[[str], None]) -> Night:
@@ -163,9 +165,12 @@ def _write_report(asked: Asked, records: Path, night: Night, end_at: float, say:
     into = asked.report or records / "report"
     say(f"report, into {into}")
     seconds = None if math.isinf(end_at) else max(GRACE_SECONDS, end_at - time.monotonic())
+    page, began = into / PAGE, time.time()
+    given = {"baselines": asked.baselines if asked.baselines.is_dir() else None, "models": asked.models, "data-dir": asked.data_dir}
+    told = [f"--{name}={value}" for name, value in given.items() if value is not None]
     try:
         ended = subprocess.run(
-            [*asked.reporter, str(records), "-o", str(into)],
+            [*asked.reporter, str(records), "-o", str(into), *told],
             cwd=asked.project,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -177,8 +182,8 @@ def _write_report(asked: Asked, records: Path, night: Night, end_at: float, say:
     except subprocess.TimeoutExpired:
         night.no_report = f"it was not ready after {seconds:.0f} s"
         return
-    # 1 is what the page says of the verdicts in it.
-    if ended.returncode in (0, 1) and into.is_dir():
-        night.report = str(into)
+    # Its exit code is about the verdicts in it.
+    if page.is_file() and page.stat().st_mtime >= began - CLOCK_SECONDS:
+        night.report = str(page)
     else:
         night.no_report = next(reversed(ended.stderr.strip().splitlines()), f"exit code {ended.returncode}")

@@ -9,7 +9,7 @@ GREEN, FAILED, INTERRUPTED, INTERNAL, USAGE, NOTHING = 0, 1, 2, 3, 4, 5
 
 class Night(msgspec.Struct, kw_only=True):
     """`failed`, `inconclusive`, `warnings`, `skipped`, `dropped`: a sentence each; `internal`, `usage`: why a pytest could not do its
-    work; `lines`: what went into the history, the files of which are `histories`; `report`: the page's folder, None where none was
+    work; `lines`: what went into the history, the files of which are `histories`; `report`: the page, None where none was
     written, and `no_report` says why; `was_interrupted`: by somebody; `was_late`: a pytest was stopped at the deadline."""
 
     run: str

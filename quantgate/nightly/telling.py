@@ -13,7 +13,7 @@ MEANINGS = {
 
 
 def told(night: Night) -> list[str]:
-    """Plain lines."""
+    """A line each, with what to type next in lines below it."""
     worst_first = {
         "failed": night.failed,
         "broken": night.internal,
@@ -34,6 +34,7 @@ def told(night: Night) -> list[str]:
 
 
 def _line(word: str, sentence: str) -> str:
-    """Verdicts begin with their own word; of what a server or a file said nothing may steer a terminal."""
+    """Verdicts begin with their own word; what to type next stands in lines below them. Nothing that a server or a file said may steer a
+    terminal."""
     said = sentence if sentence.startswith((f"{word}:", "fail:", "error:")) else f"{word}: {sentence}"
-    return "".join(character if character.isprintable() else " " for character in said)
+    return "\n".join("".join(character if character.isprintable() else " " for character in line) for line in said.splitlines())

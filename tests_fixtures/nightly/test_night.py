@@ -1,12 +1,13 @@
 """A whole night: its exit code, what it tells, its history and its page, whatever happens in it."""
 
 import json
+import os
 import time
 from pathlib import Path
 
 import pytest
 
-from quantgate.nightly import night, running, told
+from quantgate.nightly import Night, night, running, told
 from tests_fixtures.doubles.little_night import FILES, QUESTIONS, SPEED, TEXT, LittleNight
 
 
@@ -26,7 +27,7 @@ def test_green(little: LittleNight) -> None:
     assert words(little) == {"bf16:reference-text": "pass", TEXT: "pass", QUESTIONS: "pass", SPEED: "pass"}
     assert {line.run for line in little.history} == {found.run}
     assert found.report is not None
-    assert (Path(found.report) / "index.html").is_file()
+    assert Path(found.report).read_text(encoding="utf-8") == "page"
     assert told(found)[-1] == "exit code 0: all that was asked passed"
     assert json.loads((Path(found.records) / "night.json").read_text(encoding="utf-8"))["exit_code"] == 0
 
@@ -48,6 +49,11 @@ def test_red_and_what_comes_after_it_is_asked_all_the_same(tmp_path: Path) -> No
     assert [line.verdict for line in little.history if line.family == "second"] == ["pass"] * 4
     assert words(little)[SPEED] == "pass"
     assert found.report is not None
+
+
+def test_what_to_type_stands_below_its_line_and_nothing_steers_a_terminal() -> None:
+    night = Night(run="r", started="s", records="d", exit_code=1, failed=["fail: a\x1b[2J b\n    quantgate inspect c\u202e"])
+    assert told(night)[0] == "fail: a [2J b\n    quantgate inspect c "
 
 
 def test_inconclusive_is_told_and_pytest_decides_what_it_does(little: LittleNight) -> None:
@@ -143,6 +149,15 @@ def test_a_family_that_pytest_refuses_is_told_and_the_other_goes_on(tmp_path: Pa
 def test_a_night_that_nobody_can_read_is_not_green(little: LittleNight) -> None:
     found = little.run(reporter=("python3", "-c", "import sys; sys.exit('no such command')"))
     assert (found.exit_code, found.no_report) == (3, "no such command")
+
+
+def test_a_page_of_another_night_is_not_taken_for_this_ones(little: LittleNight, tmp_path: Path) -> None:
+    page = tmp_path / "page" / "index.html"
+    page.parent.mkdir()
+    page.touch()
+    os.utime(page, (0, 0))
+    found = little.run(report=page.parent, reporter=("python3", "-c", "pass"))
+    assert (found.report, found.no_report) == (None, "exit code 0")
 
 
 def test_records_of_another_night_in_the_same_folder_do_not_count(little: LittleNight, tmp_path: Path) -> None:
