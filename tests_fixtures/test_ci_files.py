@@ -74,7 +74,14 @@ def test_the_command_that_it_runs_is_one(file: str) -> None:
 
 
 def night(folder: Path, run: str, verdict: str, since: str | None = None) -> Path:
-    line: dict[str, object] = {"family": "f", "checkpoint": "nvfp4", "suite": "s", "device_class": "H200", "verdict": verdict, "since_approval": since}
+    line: dict[str, object] = {
+        "family": "f",
+        "checkpoint": "nvfp4",
+        "suite": "s",
+        "device_class": "H200",
+        "verdict": verdict,
+        "since_approval": since,
+    }
     line |= {"reason": "3.1 points", "value": 0.8, "versions": {"vllm": "0.32.0"} if verdict != "error" else None}
     file = folder / f"{run}.json"
     file.write_text(json.dumps({"run": run, "lines": [line]}), encoding="utf-8")

@@ -49,11 +49,11 @@ def step_of(code: int, outcomes: Sequence[Outcome] | None) -> tuple[int, str]:
         return CANNOT_TELL, f"pytest ended with exit code {code} and left no report of its tests"
     said = [(word, line) for one in outcomes for word, line in one.lines]
     failed = [one for one in outcomes if one.ended == "failed"]
-    lines = {word: [line for other, line in said if other == word] for word in ("fail", "inconclusive", "pass", "not compared")}
+    lines = {word: [line for other, line in said if other == word] for word in ("fail", "error", "inconclusive", "pass", "not compared")}
     bad = lines["fail"] or [f"{one.parameters}: {one.why}" for one in failed if one.why.startswith(ASSERTION)]
     if bad:
         return BAD, bad[0]
-    unclear = [f"{one.parameters}: {one.why}" for one in failed] + lines["inconclusive"]
+    unclear = [*lines["error"], *(f"{one.parameters}: {one.why}" for one in failed)] + lines["inconclusive"]
     if not lines["pass"]:
         unclear += lines["not compared"]
     if code or not any(one.ended == "passed" for one in outcomes):

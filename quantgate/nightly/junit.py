@@ -11,6 +11,8 @@ PUBLISHED = "quantgate: "
 """How a property of ours begins; the word follows (`fixtures/terminal.py`)."""
 ESCAPED = re.compile(r"#x[0-9A-F]{2,8}")
 """What pytest writes for a character that XML has no place for."""
+BEFORE_IT = re.compile(r"^(?:failed on (?:setup|teardown) with \"(?P<inside>.*?)\"?|(?P<plain>.*))$")
+"""What pytest says of a fixture that failed; the sentence is inside."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -45,6 +47,12 @@ def _outcome(test: ElementTree.Element) -> Outcome:
     return Outcome(
         parameters=inside or name,
         ended="failed" if bad else "skipped" if skipped is not None else "passed",
-        why=ESCAPED.sub("?", next(iter(" ".join(whys).splitlines()), "")).removeprefix("Failed: "),
+        why=_first_line(" ".join(whys)),
         lines=lines,
     )
+
+
+def _first_line(message: str) -> str:
+    first = ESCAPED.sub("?", next(iter(message.splitlines()), ""))
+    found = BEFORE_IT.match(first)
+    return ((found["inside"] or found["plain"] or "") if found else first).removeprefix("Failed: ")

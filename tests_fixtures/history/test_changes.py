@@ -60,6 +60,12 @@ def test_a_bad_night_is_none_and_nor_is_a_figure_that_never_moves() -> None:
     assert locate([1.0] * 40) == []
 
 
+def test_a_wild_night_hides_no_change() -> None:
+    values = series_of(slowed())[0].values
+    values[5] = 1e6
+    assert [place for place, _ in locate(values)] == [36]
+
+
 def test_broken_nights_and_nights_of_another_suite_are_in_no_statistic() -> None:
     broken = [night(number, None, verdict="error") for number in range(60, 75)]
     void = [night(number, 1.0, verdict="error") for number in range(75, 90)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from quantgate.history import append, files, history_file, read
+from quantgate.history import append, file, files, history_file, read
 from tests_fixtures.doubles.nights import night
 
 ADDING = """
@@ -70,3 +70,17 @@ def test_two_writers_leave_every_line_whole(tmp_path: Path) -> None:
     assert runs[::2] == runs[1::2]  # what is added at once stays together
     assert sorted(set(runs)) == sorted(f"{name}-{number}" for name in "ab" for number in range(40))
     assert len(runs) == 160
+
+
+def test_what_another_writer_leaves_while_it_is_waited_for_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(tmp_path, [night(0)])
+    path = history_file(tmp_path, "NVIDIA H200", "reference")
+
+    def dies_in_the_middle(descriptor: int, operation: int) -> None:  # noqa: ARG001 (the lock's signature)
+        with path.open("ab") as other:
+            other.write(b'{"at": "2026')
+
+    monkeypatch.setattr(file.fcntl, "flock", dies_in_the_middle)
+    append(tmp_path, [night(1)])
+    lines, told = read(path)
+    assert (lines, len(told)) == ([night(0), night(1)], 1)

@@ -18,6 +18,10 @@ def test_passes(case, request):
 def test_fails():
     pytest.fail("fail: 3.1 points worse\\nsecond line", pytrace=False)
 def test_errs(server): ...
+@pytest.fixture
+def refused():
+    pytest.fail('did not boot: "CUDA" error', pytrace=False)
+def test_refused(refused): ...
 def test_skips():
     pytest.skip("gated")
 def test_asserts():
@@ -35,11 +39,17 @@ def test_every_end_of_a_test_is_read_with_its_lines(pytester: pytest.Pytester) -
     assert [(one.parameters, one.ended) for one in found[1:]] == [
         ("test_fails", "failed"),
         ("test_errs", "failed"),
+        ("test_refused", "failed"),
         ("test_skips", "skipped"),
         ("test_asserts", "failed"),
     ]
-    assert [one.why for one in found[1:4]] == ["fail: 3.1 points worse", 'failed on setup with "RuntimeError: vLLM did not boot', "gated"]
-    assert found[4].why.startswith("AssertionError: another kernel")
+    assert [one.why for one in found[1:5]] == [
+        "fail: 3.1 points worse",
+        "RuntimeError: vLLM did not boot",
+        'did not boot: "CUDA" error',
+        "gated",
+    ]
+    assert found[5].why.startswith("AssertionError: another kernel")
 
 
 @pytest.mark.parametrize("content", [None, "", "<testsuites><testsuite>"])

@@ -58,3 +58,8 @@ def test_what_nobody_has_timed_is_not_dropped() -> None:
 def test_a_cost_is_the_last_whole_nights() -> None:
     nights = [night(1, seconds=20.0), night(0, seconds=10.0), night(2, None, verdict="error", seconds=1.0)]
     assert costs_of(nights) == {("reference", "nvfp4", "decode-16x64"): Cost(20.0, 60.0, worth(0.05, (-0.01, 0.03)))}
+
+
+def test_the_longest_checkpoints_are_laid_first() -> None:
+    costs = {("f", name, "s"): Cost(seconds) for name, seconds in (("a", 50.0), ("b", 50.0), ("c", 100.0))}
+    assert expected_seconds([case(name, "s") for name in "abc"], costs, slots=2) == 100
