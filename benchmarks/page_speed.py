@@ -33,7 +33,8 @@ def write_history(baselines: Path, nights: int, suites: int, seed: int = 0) -> N
                 drop = draw.gauss(0.02, 0.004)
                 entry = {"at": at, "family": FAMILY, "checkpoint": "nvfp4", "suite": f"suite-{suite:02}", "kind": "text_loss",
                          "estimate": drop, "unit": "ln(PPL ratio)", "interval": [drop - 0.008, drop + 0.008], "value": 12.5, "n": 100,
-                         "verdict": "fail" if drop > 0.032 else "pass", "tolerance": TOLERANCE, "versions": VERSIONS, "host": "made-up", "run": at}  # fmt: skip
+                         "verdict": "fail" if drop > 0.032 else "pass", "tolerance": TOLERANCE,
+                         "versions": VERSIONS, "host": "made-up", "run": at}  # fmt: skip
                 opened.write(json.dumps(entry) + "\n")
 
 
