@@ -32,6 +32,7 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (lm_eval, inspect_tasks):
         monkeypatch.setattr(module, "CONCURRENCY", 2)
+        monkeypatch.setattr(module, "ATTEMPTS", 1)
 
 
 def question_of(items: list[Answer]) -> dict[str, Answer]:
