@@ -71,7 +71,7 @@ def config_of(asked: Asked) -> dict[str, Any]:
         "num_concurrent": CONCURRENCY,
         "max_retries": ATTEMPTS,
         "timeout": int(asked.request_seconds),
-        "max_gen_toks": DEFAULT_TOKENS,
+        "max_gen_toks": suite.max_tokens or DEFAULT_TOKENS,
         "seed": suite.seed,
     }
     if suite.chat_template:
