@@ -159,11 +159,12 @@ def test_the_trend_reads_the_history_and_counts_broken_nights(tmp_path: Path) ->
         {**entry, "at": "2026-03-02T00:00:00+00:00", "estimate": 0.03, "verdict": "fail"},
         {**entry, "at": "2026-03-01T00:00:00+00:00", "estimate": 0.02, "verdict": "pass"},
         {**entry, "at": "2026-03-03T00:00:00+00:00", "estimate": None, "verdict": "error"},
+        {**entry, "at": "2026-03-04T00:00:00+00:00", "estimate": 0.9, "verdict": "interrupted"},
     ]
     file.write_text("\n".join(map(json.dumps, lines)) + '\n{"at": "2026-03-0', encoding="utf-8")
     (found,) = built(made).trends
     assert [(night.value, night.low, night.verdict) for night in found.nights] == [(0.02, 0.01, "pass"), (0.03, 0.01, "fail")]
-    assert (found.broken, found.unit) == (1, "ln(PPL ratio)")
+    assert (found.broken, found.unit) == (2, "ln(PPL ratio)")
 
 
 def test_without_baselines_bf16_of_the_run_stands_in_and_says_so(tmp_path: Path) -> None:

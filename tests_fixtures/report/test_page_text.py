@@ -64,9 +64,17 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
 
 
 def test_a_long_line_is_cut_with_a_note_and_the_page_stays_small(tmp_path: Path) -> None:
-    document = html(hostile_page(tmp_path, "x" * 1_000_000))
+    made, line = Reported(tmp_path), "x" * 1_000_000
+    right, wrong = answered("++++", "bf16"), answered("-+++", "fp8")
+    long = msgspec.structs.replace(wrong.items[0], answer=line, prompt=line, group=line, extracted=line)
+    write_record(made.records, msgspec.structs.replace(wrong, items=[long, *wrong.items[1:]]))
+    made.approve(right)
+    page = build(made.records, baselines=made.baselines, now=NOW)
+    document = html(page)
+    assert len(page.flips) == 1
     assert "994,000 more characters are in the record" in document
-    assert len(document) < 1_000_000
+    assert len(document) < 200_000
+    assert len(markdown(page)) < 10_000
 
 
 def test_markdown_is_one_table_a_section_and_nothing_in_a_cell_leaves_it(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from quantgate.plain_text import in_a_line
 
+LONGEST_LABEL, LONGEST_SAID = 300, 4000
 WIDE, NARROW = set("mwMWQGOD@%\u2014\u2013"), set("iljtfrI.,:;'|!()[] ")
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'DejaVu Sans', Arial, sans-serif"
 STYLE = (
@@ -31,7 +32,7 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
 
 def words(x: float, y: float, text: str, class_: str = "", anchor: str = "start") -> str:
     """Text at a place; what it says is escaped, and nothing in it steers."""
-    return tag("text", escape(in_a_line(text)), x=x, y=y, class_=class_ or "t", text_anchor=anchor)
+    return tag("text", escape(in_a_line(text, LONGEST_LABEL)), x=x, y=y, class_=class_ or "t", text_anchor=anchor)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> str:
@@ -49,7 +50,7 @@ def width_of(text: str, size: float = 12.0) -> float:
 
 def fitting(text: str, pixels: float, size: float = 12.0) -> str:
     """The text, cut in its middle where it is too wide."""
-    text = in_a_line(text)
+    text = in_a_line(text[:LONGEST_LABEL])
     while width_of(text, size) > pixels and len(text) > 4:
         text = f"{text[: (len(text) - 1) // 2]}…{text[(len(text) - 1) // 2 + 2 :]}"
     return text
@@ -87,7 +88,9 @@ class Drawing(NamedTuple):
     def inline(self) -> str:
         """For a page of HTML, which needs no name space."""
         box = f"0 0 {self.width:g} {self.height:g}"
-        return tag("svg", self.markup, viewBox=box, width=self.width, height=self.height, role="img", aria_label=in_a_line(self.says))
+        return tag(
+            "svg", self.markup, viewBox=box, width=self.width, height=self.height, role="img", aria_label=in_a_line(self.says, LONGEST_SAID)
+        )
 
     def alone(self) -> str:
         """A file of its own, in light colours on white."""
@@ -95,7 +98,7 @@ class Drawing(NamedTuple):
         body = f"<style>{STYLE}</style>{back}{self.markup}"
         box = f"0 0 {self.width:g} {self.height:g}"
         return tag(
-            "svg", f"<title>{escape(in_a_line(self.says))}</title>{body}", xmlns="http://www.w3.org/2000/svg", viewBox=box,
+            "svg", f"<title>{escape(in_a_line(self.says, LONGEST_SAID))}</title>{body}", xmlns="http://www.w3.org/2000/svg", viewBox=box,
             width=self.width, height=self.height,
         )  # fmt: skip
 

@@ -25,7 +25,7 @@ NATS_FULL = 3.0
 def _environment() -> Environment:
     made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters["shown"] = lambda text: shown(str(text), MOST_CHARACTERS)
-    made.filters["flat"] = lambda text: in_a_line(str(text))
+    made.filters["flat"] = lambda text: in_a_line(str(text), MOST_CHARACTERS)
     made.filters["figures"] = lambda text: in_a_line(str(text)).replace(" %", "\u00a0%")
     made.filters["step"] = _step
     made.filters["kind"] = lambda word: str(word).replace(" ", "-")
