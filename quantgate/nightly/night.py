@@ -27,7 +27,7 @@ from quantgate.nightly.taking import Batch, take
 from quantgate.registry import Family
 from quantgate.suites import Catalogue, catalogue
 
-RESERVE_SHARE, RESERVE_SECONDS = 0.05, GRACE_SECONDS + 60.0
+RESERVE_SHARE, RESERVE_SECONDS = 0.25, GRACE_SECONDS + 60.0
 """Of the time: kept for stopping what still runs, and for the page."""
 COLLECT_SECONDS = 600.0
 FILE, PAGE = "night.json", "index.html"

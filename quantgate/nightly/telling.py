@@ -36,5 +36,5 @@ def told(night: Night) -> list[str]:
 def _line(word: str, sentence: str) -> str:
     """Verdicts begin with their own word; what to type next stands in lines below them. Nothing that a server or a file said may steer a
     terminal."""
-    said = sentence if sentence.startswith((f"{word}:", "fail:", "error:")) else f"{word}: {sentence}"
+    said = sentence if sentence.startswith((f"{word}:", "fail:", "error:", "not compared:")) else f"{word}: {sentence}"
     return "\n".join("".join(character if character.isprintable() else " " for character in line) for line in said.splitlines())

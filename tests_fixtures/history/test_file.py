@@ -1,5 +1,6 @@
 """The history's file: whole lines are added, whoever adds, and nothing is ever written anew."""
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quantgate.history import append, file, files, history_file, read
+from quantgate.history import append, files, history_file, read
 from tests_fixtures.doubles.nights import night
 
 ADDING = """
@@ -80,7 +81,7 @@ def test_what_another_writer_leaves_while_it_is_waited_for_is_seen(tmp_path: Pat
         with path.open("ab") as other:
             other.write(b'{"at": "2026')
 
-    monkeypatch.setattr(file.fcntl, "flock", dies_in_the_middle)
+    monkeypatch.setattr(fcntl, "flock", dies_in_the_middle)
     append(tmp_path, [night(1)])
     lines, told = read(path)
     assert (lines, len(told)) == ([night(0), night(1)], 1)

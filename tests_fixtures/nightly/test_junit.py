@@ -52,6 +52,12 @@ def test_every_end_of_a_test_is_read_with_its_lines(pytester: pytest.Pytester) -
     assert found[5].why.startswith("AssertionError: another kernel")
 
 
+def test_a_test_that_was_interrupted_has_not_ended(tmp_path: Path) -> None:
+    whole, cut = '<testcase name="test_it[f/c:s]" time="0.1"><properties /></testcase>', '<testcase time="0.001" />'
+    (tmp_path / "junit.xml").write_text(f"<testsuites><testsuite>{whole}{cut}</testsuite></testsuites>", encoding="utf-8")
+    assert read_junit(tmp_path / "junit.xml") == [Outcome("f/c:s", "passed", "", [])]
+
+
 @pytest.mark.parametrize("content", [None, "", "<testsuites><testsuite>"])
 def test_none_where_pytest_was_killed(tmp_path: Path, content: str | None) -> None:
     if content is not None:

@@ -108,7 +108,7 @@ def test_before_the_deadline_the_least_informative_suite_is_dropped_and_named(li
     little.remember(TEXT, seconds=900.0)
     little.remember(QUESTIONS, seconds=900.0, half_width=0.06)
     little.remember(SPEED, seconds=900.0)
-    found = little.run(hours=0.6)
+    found = little.run(hours=0.6)  # 2160 s, of which 120 are for the end
     assert found.exit_code == 0
     assert found.dropped == ["reference/nvfp4 reference-questions (900 s, decides 37 %): not asked, to end within 0.6 hours"]
     assert [line for line in found.lines if line.suite == "reference-questions"] == []
@@ -164,6 +164,8 @@ def test_records_of_another_night_in_the_same_folder_do_not_count(little: Little
     records = tmp_path / "records"
     (records / "reference/nvfp4").mkdir(parents=True)
     (records / "reference/nvfp4/reference-text.json").write_text(little._record("reference", TEXT), encoding="utf-8")
+    verdict = {"verdict": "pass", "family": "reference", "checkpoint": "nvfp4", "suite": "reference-text", "unit": "", "reason": ""}
+    (records / "reference/nvfp4/reference-text.verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
     little.how[f"reference/{TEXT}"] = "boot"
     assert little.run(records=records).exit_code == 1
     assert words(little)[TEXT] == "error"
