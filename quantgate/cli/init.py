@@ -13,7 +13,7 @@ from quantgate.cli.codes import GOOD
 def add_init(commands: Any) -> None:
     parser = commands.add_parser(
         "init",
-        help="a folder of one's own: models.toml for the checkpoints named, pytest.ini, a CI workflow, .gitignore",
+        help="a folder of one's own: models.toml for the checkpoints named, pytest.ini, a CI workflow, .gitignore, .gitattributes",
         description="Look at checkpoints and write a folder to gate them from; pytest is started in it, and models, baselines and "
         "records are its own.",
     )

@@ -14,7 +14,12 @@ from quantgate.fingerprint import read_json
 from quantgate.registry import REFERENCE_PRECISION, fetch
 
 TEMPLATES = Path(__file__).parent / "project"
-FILES = {"pytest.ini": "pytest.ini", ".gitignore": "gitignore", ".github/workflows/quantgate.yml": "quantgate.yml"}
+FILES = {
+    "pytest.ini": "pytest.ini",
+    ".gitignore": "gitignore",
+    ".gitattributes": "gitattributes",
+    ".github/workflows/quantgate.yml": "quantgate.yml",
+}
 """Where each is written → the file that it is made of."""
 SUITES = ("prose-48", "decode-16x256")
 """Those that any machine has; a comment names the public ones."""
@@ -83,7 +88,7 @@ def make_project(folder: Path, named: Sequence[str], family: str | None = None) 
     for target, source in FILES.items():
         file = folder / target
         content = (TEMPLATES / source).read_text(encoding="utf-8")
-        if file.name == ".gitignore" and file.exists():
+        if file.name.startswith(".git") and file.exists():
             content = _with_lines(file.read_text(encoding="utf-8"), content.splitlines())
         elif file.exists():
             kept.append(str(file))

@@ -1,5 +1,6 @@
 """What crosses borders: provenance, measurements, verdicts. Frozen, typed, and JSON as the contract has it."""
 
+from quantgate.records.apart import TOPK, read_measurement, topk_of, write_apart
 from quantgate.records.base import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, Approval, Oldest, Provenance, Spread, Started
 from quantgate.records.files import (
     HARNESS,
@@ -7,7 +8,6 @@ from quantgate.records.files import (
     decode,
     encode,
     harness_folder_of,
-    read_measurement,
     unfinished_of,
     write_record,
     write_whole,
@@ -25,6 +25,7 @@ __all__ = [
     "NOT_RECORDED",
     "OUTCOMES",
     "PLAIN",
+    "TOPK",
     "VERDICT",
     "Answer",
     "Answers",
@@ -57,7 +58,9 @@ __all__ = [
     "harness_folder_of",
     "read_measurement",
     "read_outcomes",
+    "topk_of",
     "unfinished_of",
+    "write_apart",
     "write_inspection",
     "write_outcomes",
     "write_record",

@@ -7,6 +7,8 @@ sees the old record or the new one, never half of one.
 import math
 import os
 import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,10 +32,6 @@ def decode(content: bytes, wanted: type[T], where: str) -> T:
         return msgspec.json.decode(content, type=wanted)
     except (msgspec.DecodeError, RecursionError) as error:
         raise MeasurementError(f"{where} is no usable record: {error}") from error
-
-
-def read_measurement(path: Path) -> Measurement:
-    return decode(path.read_bytes(), Measurement, str(path))  # type: ignore[arg-type]  # a union is no type to mypy
 
 
 def encode(record: Any) -> bytes:
@@ -86,18 +84,46 @@ def _not_finite(value: Any, place: str) -> str | None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file whole or not at all (beside, flushed to disk, moved into place)."""
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[Path, bytes | None]) -> None:
+    """Write several files of one folder, all or none, in this order; None: there shall be no such file.
+
+    Every file is on the disk before the first is moved into place. What fails after that puts back what was there; a process that is
+    killed then leaves some files new and some old, so that the last should say which others belong to it.
+    """
+    with ExitStack() as left_over, ExitStack() as put_back:
+        ready = [(path, None if content is None else _beside(path, content, left_over)) for path, content in contents.items()]
+        for path, new in ready:
+            before = path.read_bytes() if len(ready) > 1 and path.is_file() else None
+            if new is None:
+                path.unlink(missing_ok=True)
+            else:
+                new.replace(path)
+            if len(ready) > 1:
+                put_back.callback(_restore, path, before)
+        put_back.pop_all()
+
+
+def _beside(path: Path, content: bytes, left_over: ExitStack) -> Path:
+    """A file with that content in the folder of `path`, which goes with `left_over` if it is still there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, 0o644)  # noqa: PTH101 (a name from mkstemp, 0600 until here)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    left_over.callback(Path(name).unlink, missing_ok=True)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.chmod(name, 0o644)  # noqa: PTH101 (a name from mkstemp, 0600 until here)
+    return Path(name)
+
+
+def _restore(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_whole(path, content)
 
 
 def unfinished_of(folder: Path, family: str, checkpoint: str, suite: str) -> Path:

@@ -101,7 +101,8 @@ class StoppedEarly(msgspec.Struct, frozen=True, kw_only=True):
 
 class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
     """`topk` holds a fixed sample of the documents; a baseline has the second run of some documents in `again`,
-    the divergence between its two runs, and its history. `client_cpu_share`: CPU seconds a second of the process that asked, while it
+    the divergence between its two runs, and its history. `topk_sha256` stands in a file whose `topk` lies beside it (`apart.py`), never
+    in what was read or measured. `client_cpu_share`: CPU seconds a second of the process that asked, while it
     did, where that was recorded; near 1 the client was slower than the server, which takes time and changes no figure."""
 
     documents: list[DocumentLoss]
@@ -111,6 +112,7 @@ class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
     again: list[DocumentLoss] = msgspec.field(default_factory=list)
     again_divergence: Divergence | None = None
     topk: list[DocumentTopK] = msgspec.field(default_factory=list)
+    topk_sha256: str | None = None
     client_cpu_share: float | None = None
     history: list[Approval] = msgspec.field(default_factory=list)
     oldest: Oldest | None = None

@@ -15,7 +15,7 @@ import pytest
 
 from quantgate.errors import MeasurementError
 from quantgate.judgement import judge_text
-from quantgate.records import encode, files
+from quantgate.records import encode, files, read_measurement
 from quantgate.records.files import write_record
 from quantgate.records.measurements import Measurement, TextLoss
 from quantgate.records.verdict import Verdict
@@ -58,7 +58,7 @@ def test_a_write_makes_its_folders_and_a_file_that_others_may_read(tmp_path: Pat
 def test_a_record_comes_back_as_it_was_written_and_as_its_kind(measured: Measurement, tmp_path: Path) -> None:
     path = files.write_record(tmp_path, measured)
     assert path == tmp_path / "reference" / "bf16" / f"{measured.suite}.json"
-    read = files.read_measurement(path)
+    read = read_measurement(path)
     assert type(read) is type(measured)
     assert read == measured
 
@@ -115,7 +115,7 @@ def test_a_broken_file_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.json"
     path.write_bytes(content)
     with pytest.raises(MeasurementError, match=r"broken\.json is no usable record"):
-        files.read_measurement(path)
+        read_measurement(path)
 
 
 def test_a_new_measurement_takes_the_old_one_s_verdicts_away(tmp_path: Path) -> None:
