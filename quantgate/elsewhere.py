@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-WITH_A_PATH = ("--models", "--records", "--baselines", "--data-dir")
+WITH_A_PATH = ("--models", "--records", "--report", "--baselines", "--data-dir")
 OPTIONS = (
     *WITH_A_PATH,
     "--gpu",
