@@ -24,7 +24,7 @@ from quantgate.cli.suites import add_suites
 from quantgate.cli.table import add_table
 from quantgate.errors import QuantgateError
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 WITH_A_COMMAND = ("nightly", "bisect")
 """What stands behind -- of these is pytest's, and kept in `behind`."""
@@ -32,6 +32,22 @@ WITH_A_COMMAND = ("nightly", "bisect")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
+    given, behind = list(sys.argv[1:] if arguments is None else arguments), list[str]()
+    if given and given[0] in WITH_A_COMMAND and "--" in given:
+        place = given.index("--")
+        given, behind = given[:place], given[place + 1 :]
+    options = make_parser().parse_args(given)
+    options.behind = behind
+    try:
+        code: int = options.run(options)
+    except (QuantgateError, OSError) as error:
+        print(f"quantgate {options.command}: {error}", file=sys.stderr)
+        return int(getattr(options, "could_not", COULD_NOT))
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
     parser = argparse.ArgumentParser(prog="quantgate", description="Quantized checkpoints under test.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_init(commands)
@@ -46,15 +62,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_inspect(commands)
     add_quantize(commands)
     add_bench(commands)
-    given, behind = list(sys.argv[1:] if arguments is None else arguments), list[str]()
-    if given and given[0] in WITH_A_COMMAND and "--" in given:
-        place = given.index("--")
-        given, behind = given[:place], given[place + 1 :]
-    options = parser.parse_args(given)
-    options.behind = behind
-    try:
-        code: int = options.run(options)
-    except (QuantgateError, OSError) as error:
-        print(f"quantgate {options.command}: {error}", file=sys.stderr)
-        return int(getattr(options, "could_not", COULD_NOT))
-    return code
+    return parser
