@@ -69,9 +69,9 @@ def _kills(run: Callable[[str], Ran]) -> bool:
     cat = [shutil.which("cat") or "cat"]
     with subprocess.Popen(cat, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, user=NOBODY if is_root() else None) as bystander:
         run(f"import os, signal\nos.kill({bystander.pid}, signal.SIGKILL)\n")
-        dead = bystander.poll() == -signal.SIGKILL
-        bystander.kill()
-    return dead
+        # A signal that was sent is there before the end of its input is: whoever is to die by it never reads that.
+        bystander.communicate()
+        return bystander.returncode == -signal.SIGKILL
 
 
 def _reads_home(run: Callable[[str], Ran]) -> bool:
