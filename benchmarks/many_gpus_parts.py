@@ -88,7 +88,8 @@ def _pytest(plan: Plan) -> list[str]:
 
 def _row(what: str, use: HostUse, plan: Plan, name: str) -> Row:
     boots: dict[str, list[int]] = {}
-    for checkpoint, seconds in READY.findall((plan.out / f"{name}.log").read_text(encoding="utf-8", errors="replace")):
+    logs = [plan.out / f"{name}.log", *plan.out.glob(f"{name}/units/**/pytest.log")]  # fan-out keeps each unit's own
+    for checkpoint, seconds in READY.findall("\n".join(log.read_text(encoding="utf-8", errors="replace") for log in logs)):
         boots.setdefault(checkpoint, []).append(int(seconds))
     more_than_one = [checkpoint for checkpoint, found in boots.items() if len(found) > 1]
     every = [seconds for found in boots.values() for seconds in found]
@@ -263,7 +264,7 @@ def fan_out(plan: Plan) -> Iterator[Row]:
         shutil.rmtree(folder, ignore_errors=True)
     yield _row("fan-out on Ray", use, plan, "fanned")
     if (plan.out / f"n{count}").is_dir():
-        yield Row(f"fan-out against -n {count}", compared(plan.out / "fanned", plan.out / f"n{count}"))
+        yield Row(f"fan-out against -n {count}", compared(plan.out / "fanned" / "records", plan.out / f"n{count}"))
 
 
 PARTS: dict[str, Callable[[Plan], Iterator[Row]]] = {
