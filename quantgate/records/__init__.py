@@ -14,6 +14,7 @@ from quantgate.records.files import (
 )
 from quantgate.records.measurements import Answer, Answers, Divergence, DocumentLoss, DocumentTopK, Measurement, StoppedEarly, TextLoss
 from quantgate.records.outcomes import INSPECTION, OUTCOMES, Outcome, read_outcomes, write_inspection, write_outcomes
+from quantgate.records.shard import SHARD, Shard, read_shard, write_shard
 from quantgate.records.speed import ClientUse, CounterCheck, DeviceHealth, Limit, Round, Throughput
 from quantgate.records.verdict import Discordant, GroupLoss, MeanLoss, Noise, Unanswered, Verdict
 
@@ -25,6 +26,7 @@ __all__ = [
     "NOT_RECORDED",
     "OUTCOMES",
     "PLAIN",
+    "SHARD",
     "TOPK",
     "VERDICT",
     "Answer",
@@ -46,6 +48,7 @@ __all__ = [
     "Outcome",
     "Provenance",
     "Round",
+    "Shard",
     "Spread",
     "Started",
     "StoppedEarly",
@@ -58,11 +61,13 @@ __all__ = [
     "harness_folder_of",
     "read_measurement",
     "read_outcomes",
+    "read_shard",
     "topk_of",
     "unfinished_of",
     "write_apart",
     "write_inspection",
     "write_outcomes",
     "write_record",
+    "write_shard",
     "write_whole",
 ]
