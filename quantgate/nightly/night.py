@@ -18,13 +18,14 @@ import msgspec
 from quantgate import devices, folders, registry
 from quantgate.errors import ConfigurationError
 from quantgate.history import append, files, read
+from quantgate.matrix import SuiteCost, costs
 from quantgate.nightly.asked import Asked, collecting, running
 from quantgate.nightly.cases import Case, Phase, cases_of
 from quantgate.nightly.outcome import Night, exit_code
-from quantgate.nightly.plan import Cost, costs_of, fit, key
+from quantgate.nightly.plan import fit, key
 from quantgate.nightly.running import GRACE_SECONDS, interruptible, run_until
 from quantgate.nightly.taking import Batch, take
-from quantgate.registry import Family
+from quantgate.registry import Family, Registry
 from quantgate.suites import Catalogue, catalogue
 
 RESERVE_SHARE, RESERVE_SECONDS = 0.25, GRACE_SECONDS + 60.0
@@ -47,7 +48,7 @@ def run_night(asked: Asked, say: Callable[[str], None]) -> Night:
     folders.writable(records, "--records")
     (records / "junit").mkdir(exist_ok=True)
     night = Night(run=run, started=now.isoformat(timespec="seconds"), records=str(records))
-    course = _Course(asked, families, known, records, night, say)
+    course = _Course(asked, loaded, families, known, records, night, say)
     with interruptible():
         try:
             course.go()
@@ -64,7 +65,14 @@ class _Course:
     """How far a night has come."""
 
     def __init__(
-        self, asked: Asked, families: Sequence[Family], known: Catalogue, records: Path, night: Night, say: Callable[[str], None]
+        self,
+        asked: Asked,
+        loaded: Registry,
+        families: Sequence[Family],
+        known: Catalogue,
+        records: Path,
+        night: Night,
+        say: Callable[[str], None],
     ) -> None:
         self._asked, self._families, self._known, self._records = asked, families, known, records
         self._night, self._say, self._began = night, say, time.monotonic()
@@ -76,7 +84,7 @@ class _Course:
         self._waiting: list[Case] = []
         self._unsound: dict[tuple[str, str], str] = {}
         there = files(asked.baselines, [family.name for family in families])
-        self._costs = costs_of(line for file in there for line in read(file).lines)
+        self._costs = costs(loaded, families, known, [line for file in there for line in read(file).lines], asked.tp, here=True)
 
     def seconds(self) -> float:
         return time.monotonic() - self._began
@@ -153,8 +161,12 @@ class _Course:
         plan = fit(self._waiting, self._costs, {name: len(slots) for name, slots in self._slots.items()}, left)
         dropped = plan.dropped if left > 0 else [case for case in self._waiting if case.suite]
         for case in dropped:
-            cost = self._costs.get(key(case), Cost())
-            known = f" ({cost.seconds:.0f} s, decides {100 * cost.worth:.0f} %)" if cost.seconds is not None else ""
+            cost = self._costs.get(key(case), SuiteCost())
+            known = (
+                f" ({cost.seconds:.0f} s, decides {100 * cost.worth:.0f} %)"
+                if cost.seconds is not None and cost.source == "history"
+                else ""
+            )
             if case.is_measured:
                 self._night.dropped.append(f"{case.name}{known}: not asked, to end within {self._asked.hours:g} hours")
         self._waiting = [case for case in self._waiting if case not in dropped and left > 0]

@@ -1,31 +1,16 @@
-"""What fits into the time that is left: what each suite costs, what it can decide, and which are dropped first.
+"""What fits into the time that is left, by what each suite costs and can decide (`quantgate/matrix/cost.py`), and which are dropped first.
 
 A suite is worth what it can decide: the probability that it passes a checkpoint that has lost nothing, with the tolerance and the interval
-that it had last (normal approximation: Φ(1.96 (tolerance / half-width − 1))). What decides least a second is dropped first. A suite
-without a history has its worth still to show, and is dropped last.
+that it had last. What decides least a second is dropped first. A suite without a history has its worth still to show, and is not dropped;
+its time is an estimate.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from quantgate.history import Line
+from quantgate.matrix import Costs, SuiteCost
 from quantgate.nightly.cases import Case, Phase
-
-Z = 1.96
-UNKNOWN_WORTH = 1.0
-
-
-class Cost(NamedTuple):
-    """`seconds` of a suite, and of the boot and all else that its checkpoint takes beside its suites; None where nobody knows yet."""
-
-    seconds: float | None = None
-    boot_seconds: float | None = None
-    worth: float = UNKNOWN_WORTH
-
-
-Costs = Mapping[tuple[str, str, str], Cost]
-"""By family, checkpoint and suite."""
 
 
 class Plan(NamedTuple):
@@ -38,25 +23,6 @@ class Plan(NamedTuple):
 
 def key(case: Case) -> tuple[str, str, str]:
     return case.family, case.checkpoint, case.suite
-
-
-def costs_of(lines: Iterable[Line]) -> dict[tuple[str, str, str], Cost]:
-    """By the last night of each suite that was whole."""
-    found: dict[tuple[str, str, str], Cost] = {}
-    for line in sorted(lines, key=lambda line: line.at):
-        if not line.is_broken:
-            found[line.family, line.checkpoint, line.suite] = Cost(line.seconds, line.boot_seconds, worth(line.tolerance, line.interval))
-    return found
-
-
-def worth(tolerance: float | None, interval: tuple[float, float] | None) -> float:
-    """The probability that a checkpoint without loss passes."""
-    if tolerance is None or interval is None:
-        return UNKNOWN_WORTH
-    half_width = (interval[1] - interval[0]) / 2
-    if half_width <= 0:
-        return 1.0
-    return 0.5 * math.erfc(-Z * (tolerance / half_width - 1) / math.sqrt(2))
 
 
 def expected_seconds(cases: Sequence[Case], costs: Costs, slots: int) -> float:
@@ -73,7 +39,7 @@ def _by_checkpoint(cases: Iterable[Case], phase: Phase, costs: Costs) -> dict[tu
     boots: dict[tuple[str, str], float] = {}
     for case in cases:
         if case.phase is phase:
-            cost, whose = costs.get(key(case), Cost()), (case.family, case.checkpoint)
+            cost, whose = costs.get(key(case), SuiteCost()), (case.family, case.checkpoint)
             found[whose] = found.get(whose, 0.0) + (cost.seconds or 0.0)
             boots[whose] = max(boots.get(whose, 0.0), cost.boot_seconds or 0.0)
     return {whose: seconds + boots[whose] for whose, seconds in found.items()}
@@ -91,7 +57,7 @@ def fit(cases: Sequence[Case], costs: Costs, slots: Mapping[str, int], seconds: 
         return cost.worth / cost.seconds if cost.seconds else math.inf
 
     while (expected := total()) > seconds:
-        known = [case for case in kept if case.is_measured and costs.get(key(case), Cost()).seconds]
+        known = [case for case in kept if case.is_measured and key(case) in costs and costs[key(case)].source == "history"]
         if not known:
             break
         least = min(known, key=informative)

@@ -1,6 +1,6 @@
 """models.toml: families, checkpoints and tolerances; and where a checkpoint's files are on this machine."""
 
-from quantgate.registry.hub import fetch, in_cache, local_folder, locate
+from quantgate.registry.hub import fetch, here_alone, in_cache, local_folder, locate
 from quantgate.registry.limits import refuse_senseless
 from quantgate.registry.manifest import MANIFEST, Base, Calibration, Manifest, Repair, made_by, read_manifest, write_manifest
 from quantgate.registry.models import DUMMY, PRECISIONS, REFERENCE_PRECISION, Checkpoint, DeclaredSuite, Family, Registry, Serve, Tolerance
@@ -22,6 +22,7 @@ __all__ = [
     "Serve",
     "Tolerance",
     "fetch",
+    "here_alone",
     "in_cache",
     "load",
     "local_folder",

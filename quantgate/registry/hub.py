@@ -1,6 +1,8 @@
 """A checkpoint's files on this machine: a folder as it is, or a hub id fetched into the hub's cache; a data set's alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +12,17 @@ from quantgate.errors import ConfigurationError
 from quantgate.registry.models import PICKLED, Checkpoint
 
 SLACK_GIB = 1.0
+_HERE_ALONE = ContextVar("here_alone", default=False)
+
+
+@contextmanager
+def here_alone() -> Iterator[None]:
+    """Within it nothing is fetched, and nobody asked: what is not on this machine is told as what cannot be reached."""
+    before = _HERE_ALONE.set(True)
+    try:
+        yield
+    finally:
+        _HERE_ALONE.reset(before)
 
 
 def local_folder(checkpoint: Checkpoint) -> Path:
@@ -60,7 +73,7 @@ def fetch(
     chosen: dict[str, Any] = {"repo_type": kind, "allow_patterns": list(only)} if only else {"repo_type": kind}
     log_in, instead = "log in (hf auth login, or HF_TOKEN)", "name a folder" + (" with --data-dir" if kind == "dataset" else "")
     try:
-        missing = _missing_gib(name, revision, kind, only)
+        missing = None if _HERE_ALONE.get() else _missing_gib(name, revision, kind, only)
         folders.require_free(cache, missing or 0.0, what)
         # Where nobody answered, the library would ask five times more, and say so each time.
         here_alone = missing is None

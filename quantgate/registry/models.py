@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from quantgate import fingerprint
 from quantgate.errors import ConfigurationError, nearest
 
 PRECISIONS = ("bf16", "fp8", "nvfp4", "mxfp4", "int8", "int4")
@@ -53,9 +54,16 @@ class Serve(msgspec.Struct, frozen=True, kw_only=True):
     args: list[str] = []
     env: dict[str, str] = {}
 
+    @property
+    def fingerprint(self) -> str:
+        """Of what may change a figure: not of our patience with it, nor of the number of devices, which a record has by itself."""
+        said = msgspec.to_builtins(self)
+        return fingerprint.of({name: value for name, value in said.items() if name not in ("hang_seconds", "tensor_parallel")})
+
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """`path` is a folder (absolute once loaded) or a hub id; `skip`: device → why no server there can be asked for it.
+    """`path` is a folder (absolute once loaded) or a hub id, `written` the same as models.toml has it, on whatever host; `skip`: device →
+    why no server there can be asked for it.
 
     `quantize`: the arguments with which `quantgate quantize` makes it, model first; its folder may be missing until then. `command` is
     the whole line.
@@ -71,6 +79,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     serve: Serve = Serve()
     family: str = ""
     command: str | None = None
+    written: str = ""
 
     def __str__(self) -> str:
         return f"{self.family}/{self.name}"

@@ -91,6 +91,7 @@ def _locate(checkpoint: Checkpoint, family: Family, file: Path) -> Checkpoint:
     """The checkpoint with its family's name and an absolute path; a hub id ("org/name", no such folder) stays as it is."""
     name = f"checkpoint {family.name}/{checkpoint.name}"
     _known_precision(checkpoint.precision, name, file)
+    checkpoint = msgspec.structs.replace(checkpoint, written=checkpoint.path)
     folder = Path(file.parent, checkpoint.path).resolve()
     command = _command(checkpoint, folder, f"{file}: {name}: quantize")
     if folder.is_dir():
@@ -152,7 +153,7 @@ def _unknown_keys(raw: Any, wanted: Any, where: str) -> Iterator[tuple[str, list
         for key, part in raw.items():
             yield from _unknown_keys(part, get_args(wanted)[1], f" in {key}")
     elif isinstance(wanted, type) and issubclass(wanted, msgspec.Struct) and isinstance(raw, dict):
-        own = {"family", "command"} if wanted is Checkpoint else set()  # filled in by us, never written in the file
+        own = {"family", "command", "written"} if wanted is Checkpoint else set()  # filled in by us, never written in the file
         hints = get_type_hints(wanted)
         types = {one.encode_name: hints[one.name] for one in msgspec.structs.fields(wanted) if one.name not in own}
         within = f" in {wanted.__name__.lower().removeprefix('declared')}" + (f" {raw['name']}" if "name" in raw else "")

@@ -16,6 +16,7 @@ from quantgate.suites.kinds import (
     TextSuite,
 )
 from quantgate.suites.known import REFERENCE, SUITES, decode_16x64, reference_questions, reference_text
+from quantgate.suites.length import Length, length_of
 from quantgate.suites.public import PUBLIC
 from quantgate.suites.room import why_no_room
 
@@ -29,6 +30,7 @@ __all__ = [
     "Document",
     "Encoded",
     "HarnessSuite",
+    "Length",
     "LoadSuite",
     "Question",
     "QuestionSuite",
@@ -39,6 +41,7 @@ __all__ = [
     "catalogue",
     "decode_16x64",
     "encode",
+    "length_of",
     "reference_questions",
     "reference_text",
     "why_no_room",

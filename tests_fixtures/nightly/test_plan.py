@@ -2,8 +2,10 @@
 
 import pytest
 
+from quantgate.matrix import SuiteCost as Cost
+from quantgate.matrix import costs_of, worth
 from quantgate.nightly.cases import Case, Phase
-from quantgate.nightly.plan import Cost, costs_of, expected_seconds, fit, worth
+from quantgate.nightly.plan import expected_seconds, fit
 from tests_fixtures.doubles.nights import night
 
 

@@ -1,0 +1,25 @@
+"""What there is to do, what it costs, who does which part of it, and what of it is done."""
+
+from quantgate.matrix.cost import Costs, SuiteCost, class_with, costs, costs_of, split_class, worth
+from quantgate.matrix.cut import cut, ends_of, family_seconds, lower_bound
+from quantgate.matrix.environment import Place, shard_of
+from quantgate.matrix.unit import Cost, Unit, units
+
+__all__ = [
+    "Cost",
+    "Costs",
+    "Place",
+    "SuiteCost",
+    "Unit",
+    "class_with",
+    "costs",
+    "costs_of",
+    "cut",
+    "ends_of",
+    "family_seconds",
+    "lower_bound",
+    "shard_of",
+    "split_class",
+    "units",
+    "worth",
+]
