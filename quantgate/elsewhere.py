@@ -25,6 +25,9 @@ OPTIONS = (
     "--must-run",
     "--allow-unsafe-code",
     "--stop-early",
+    "--shard",
+    "--checkpoint",
+    "--reuse",
 )
 ROOT = Path(__file__).resolve().parents[1]
 

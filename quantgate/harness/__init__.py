@@ -4,6 +4,6 @@ suite (declared) + server → a task for the harness's program (lm_eval, inspect
 files, read by `measure/adopt` → a measurement like any other (measuring)
 """
 
-from quantgate.harness.measuring import measure_harness
+from quantgate.harness.measuring import declared_fingerprint, measure_harness
 
-__all__ = ["measure_harness"]
+__all__ = ["declared_fingerprint", "measure_harness"]

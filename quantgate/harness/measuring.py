@@ -18,7 +18,7 @@ from quantgate.harness.livebench import LiveBench
 from quantgate.harness.lm_eval import LmEval
 from quantgate.harness.refused import error_of
 from quantgate.harness.running import Telling, run_harness, told_of, why_it_failed
-from quantgate.measure import MOST_FAILED, NEUTRAL, NOT_KEPT, Sitting, answers_of, conditions_of, provenance, sampling_of
+from quantgate.measure import MOST_FAILED, NEUTRAL, NOT_KEPT, Sitting, answers_of, conditions_of, declared_sampling, provenance
 from quantgate.measure.adopt import Run
 from quantgate.programs import python
 from quantgate.records import Answer, Answers, Provenance, Started, harness_folder_of
@@ -42,10 +42,7 @@ def measure_harness(
     """
     harness = HARNESSES[suite.harness]
     needs = harness.environment(suite)
-    sampling = sampling_of(suite.max_tokens or 0, suite.thinking, suite.temperature, suite.repeats)
-    if suite.max_tokens is None:
-        del sampling["max_tokens"]
-    under = provenance(server, fingerprint.of([suite.fingerprint, harness.pins(suite)]), sampling, Started(), seed=suite.seed)
+    under = provenance(server, declared_fingerprint(suite), declared_sampling(suite), Started(), seed=suite.seed)
     with _folder(server, suite, under, sitting) as folder:
         interpreter = None if needs is None else environment(Telling(sitting, str(suite.name)), needs)
         started = Started()
@@ -70,6 +67,11 @@ def measure_harness(
             sitting.tell("warning", f"{server.checkpoint} {suite.name}: {harness.name}: {'; '.join(first.ways)}")
         _tidy(folder)
     return found
+
+
+def declared_fingerprint(suite: HarnessSuite) -> str:
+    """Of the task as it is declared, and of the harness that will ask it."""
+    return fingerprint.of([suite.fingerprint, HARNESSES[suite.harness].pins(suite)])
 
 
 def _with_means(found: Answers, run: Run) -> Answers:

@@ -5,7 +5,7 @@ from quantgate.judgement.answers import DISCORDANCE, blind, judge_answers, judge
 from quantgate.judgement.beforehand import has_no_verdict, missing_tolerances
 from quantgate.judgement.comparison import Compared, compare, judge_pair, judge_pairs, read_record
 from quantgate.judgement.foresight import unable_to_see
-from quantgate.judgement.judge import Case, Judge
+from quantgate.judgement.judge import Approved, Case, Judge, weights_here
 from quantgate.judgement.long_run import (
     coverage_table,
     decision_probabilities,
@@ -25,6 +25,7 @@ from quantgate.judgement.wording import ANSWERS_UNIT, figure, figure_parts, loss
 __all__ = [
     "ANSWERS_UNIT",
     "DISCORDANCE",
+    "Approved",
     "Case",
     "Compared",
     "Judge",
@@ -58,4 +59,5 @@ __all__ = [
     "unable_to_see",
     "unfit_to_approve",
     "wanted",
+    "weights_here",
 ]

@@ -42,6 +42,6 @@ def _is_approved(case: Case, device_class: str, approved: Approved) -> bool:
         return False  # the test that needs the file says what is wrong with it
 
 
-def has_no_verdict(case: Case, suite: Suite, device_class: str) -> bool:
-    """Whether nothing that this suite measures could be judged: on a CPU only a speed-up over BF16 is, where one is asked for."""
-    return isinstance(suite, LoadSuite) and device_class == CPU and case.required_speedup(device_class) is None
+def has_no_verdict(case: Case, kind: type[Suite], device_class: str) -> bool:
+    """Whether nothing that a suite of this kind measures could be judged: on a CPU only a speed-up over BF16 is, where one is asked for."""
+    return kind is LoadSuite and device_class == CPU and case.required_speedup(device_class) is None

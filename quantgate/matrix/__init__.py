@@ -3,6 +3,7 @@
 from quantgate.matrix.cost import Costs, SuiteCost, class_with, costs, costs_of, split_class, worth
 from quantgate.matrix.cut import cut, ends_of, family_seconds, lower_bound
 from quantgate.matrix.environment import Place, shard_of
+from quantgate.matrix.reuse import done
 from quantgate.matrix.unit import Cost, Unit, units
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "costs",
     "costs_of",
     "cut",
+    "done",
     "ends_of",
     "family_seconds",
     "lower_bound",

@@ -4,8 +4,9 @@ from quantgate.measure.acceptance import generate, sprinkle
 from quantgate.measure.answers import answers_of, measure_answers
 from quantgate.measure.chats import sampling_of
 from quantgate.measure.code import measure_code
+from quantgate.measure.declared import declared_sampling
 from quantgate.measure.journal import NOT_KEPT, Sitting, conditions_of
-from quantgate.measure.provenance import provenance
+from quantgate.measure.provenance import declared_conditions, provenance
 from quantgate.measure.sampling import NEUTRAL
 from quantgate.measure.text_loss import measure_text_loss
 from quantgate.measure.throughput import measure_throughput
@@ -18,6 +19,8 @@ __all__ = [
     "Sitting",
     "answers_of",
     "conditions_of",
+    "declared_conditions",
+    "declared_sampling",
     "generate",
     "measure_answers",
     "measure_code",

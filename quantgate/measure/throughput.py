@@ -94,13 +94,12 @@ def _naming(server: Serving, suite: LoadSuite) -> Iterator[None]:
 def _record(
     server: Serving, suite: LoadSuite, summary: Summary, log_speedups: list[float], started: Started, health: DeviceHealth | None
 ) -> Throughput:
-    sampling: dict[str, float | int | bool | str] = {"temperature": 0, "max_tokens": suite.max_tokens, "ignore_eos": True}
     return Throughput(
         family=server.checkpoint.family,
         checkpoint=server.checkpoint.name,
         precision=server.checkpoint.precision,
         suite=suite.name,
-        provenance=provenance(server, suite.fingerprint, sampling, started, seed=SEED),
+        provenance=provenance(server, suite.fingerprint, sampling_of_load(suite), started, seed=SEED),
         concurrency=suite.concurrency,
         requests=suite.requests,
         max_tokens=suite.max_tokens,
@@ -119,6 +118,11 @@ def _record(
         health=health,
         limit=_limit(server, suite, summary, health),
     )
+
+
+def sampling_of_load(suite: LoadSuite) -> dict[str, float | int | bool | str]:
+    """As provenance has it."""
+    return {"temperature": 0, "max_tokens": suite.max_tokens, "ignore_eos": True}
 
 
 def _limit(server: Serving, suite: LoadSuite, summary: Summary, health: DeviceHealth | None) -> Limit | None:

@@ -15,6 +15,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Under what a measurement was made. `device_class` is device name + MIG profile + TP, or "cpu".
 
     `numerics`: in how many bits weights and activations were computed ("W4A16"; `measure/numerics.py`), where that was recorded.
+    `conditions`: a fingerprint of what it was declared to be made under (how the checkpoint is served, the suite, the sampling), before
+    anybody answered; None where that was not recorded, or somebody else's server answered.
     `made_by`: what `quantgate quantize` wrote down of the checkpoint, where it made it and nobody has changed it since.
     """
 
@@ -38,6 +40,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seconds: float
     made_by: str | None = None
     numerics: str = NOT_RECORDED
+    conditions: str | None = None
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,7 +1,7 @@
 """One vLLM: ours, from its command line to the last process that has to go, or somebody else's endpoint."""
 
 from quantgate.server.endpoint import Endpoint, endpoint_slot, parse_endpoint
-from quantgate.server.launch import left_out, vllm_version
+from quantgate.server.launch import left_out, versions, vllm_version
 from quantgate.server.liveness import watched
 from quantgate.server.pool import Pool
 from quantgate.server.server import Server
@@ -18,6 +18,7 @@ __all__ = [
     "endpoint_slot",
     "left_out",
     "parse_endpoint",
+    "versions",
     "vllm_version",
     "watched",
 ]

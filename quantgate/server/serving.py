@@ -42,6 +42,8 @@ class Serving(ABC):
     model: str
     base_url: str
     api_key: Secret
+    is_ours: bool = False
+    """Whether it was started as models.toml says."""
     death: ServerError | None = None
     """Why it has ended, once that has been raised to a test."""
 
