@@ -4,7 +4,7 @@ from quantgate.judgement.admissible import unfit_to_approve
 from quantgate.judgement.answers import DISCORDANCE, blind, judge_answers, judge_answers_unpaired
 from quantgate.judgement.beforehand import has_no_verdict, missing_tolerances
 from quantgate.judgement.comparison import Compared, compare, judge_pair, judge_pairs, read_record
-from quantgate.judgement.foresight import unable_to_see
+from quantgate.judgement.foresight import Sight, foreseen, unable_to_see
 from quantgate.judgement.judge import Approved, Case, Judge, weights_here
 from quantgate.judgement.long_run import (
     coverage_table,
@@ -30,6 +30,7 @@ __all__ = [
     "Compared",
     "Judge",
     "Others",
+    "Sight",
     "Watch",
     "blind",
     "compare",
@@ -40,6 +41,7 @@ __all__ = [
     "extension_table",
     "figure",
     "figure_parts",
+    "foreseen",
     "has_no_verdict",
     "judge_answers",
     "judge_answers_unpaired",

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from quantgate import stats
 from quantgate.devices import Slot
@@ -18,8 +19,38 @@ REPLICATES = 400
 """Of the bootstrap: enough for the width of an interval to a few per cent."""
 
 
+class Sight(NamedTuple):
+    """What `n` of a suite's items (`noun`) see: a loss of about `least`, where `wanted` is tolerated; `needed` of them
+    would pass an unharmed checkpoint in four of five."""
+
+    n: int
+    noun: str
+    least: str
+    wanted: str
+    needed: int
+
+    @property
+    def is_enough(self) -> bool:
+        return self.n >= self.needed
+
+    def __str__(self) -> str:
+        told = f"sees {self.least}, {self.wanted} tolerated"
+        return told if self.is_enough else f"{told}: too few ({self.n}, about {self.needed:,} would do)"
+
+
 def underpowered(case: Case, suite: Suite, approved: Approved, device_class: str) -> str | None:
     """A sentence for the header where an unharmed checkpoint would pass with less than 80 %, with the n it would need."""
+    found = foreseen(case, suite, approved, device_class)
+    if found is None or found.is_enough:
+        return None
+    return (
+        f"underpowered: {case.checkpoint} {case.suite}: {found.n} {found.noun} would pass an unharmed checkpoint with less than 80 %: they "
+        f"see a loss of about {found.least}, the tolerance is {found.wanted}; about {found.needed} would do"
+    )
+
+
+def foreseen(case: Case, suite: Suite, approved: Approved, device_class: str) -> Sight | None:
+    """What a suite will see, by what has been measured of the checkpoint or its like; None where nobody can tell before it has run."""
     own = _load(approved, device_class, case, case.checkpoint.name)
     reference = case.family.reference()
     base = _load(approved, device_class, case, reference.name) if reference is not None else None
@@ -40,12 +71,7 @@ def underpowered(case: Case, suite: Suite, approved: Approved, device_class: str
         found, wanted, noun = f"{100 * (math.exp(nats) - 1):.1f} % of perplexity", f"{100 * (ratio - 1):.1f} %", "documents"
     else:
         return None
-    if n >= needed:
-        return None
-    return (
-        f"underpowered: {case.checkpoint} {case.suite}: {n} {noun} would pass an unharmed checkpoint with less than 80 %: they see a loss "
-        f"of about {found}, the tolerance is {wanted}; about {needed} would do"
-    )
+    return Sight(n, noun, found, wanted, needed)
 
 
 def _items(suite: Suite) -> int | None:

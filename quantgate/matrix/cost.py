@@ -4,9 +4,9 @@ An estimate is no more than that. It takes a device of a kind to move and to com
 every step of generation and the offloaded ones over the bus, and takes answers to be a quarter as long as they may be:
 
     step = weights / memory + offloaded / bus              prompts = tokens x 2 x parameters / arithmetic
-    suite = rounds x (items / at once x tokens out x step + prompts)        boot = fixed + weights / loading
+    suite = rounds x (items / at once x tokens out x step + prompts + requests)        boot = fixed + weights / loading
 
-It is right within a factor of three on what docs/shards.md compares it with, which is enough to lay the long ones first.
+docs/shards.md compares it with what was measured: it is enough to lay the long ones first.
 """
 
 import math
@@ -33,7 +33,8 @@ Key = tuple[str, str, str]
 
 class Speeds(NamedTuple):
     """Of one device: bytes a second from memory and over its bus, operations a second, bytes a second while weights are loaded; seconds
-    of a boot without weights, of a step at least, and of a prompt's token at least (reading logprobs binds the client)."""
+    of a boot without weights, of a step at least, of a prompt's token at least (reading logprobs binds the client), and of a request
+    beside all that."""
 
     memory: float
     bus: float
@@ -42,13 +43,14 @@ class Speeds(NamedTuple):
     boot: float
     step: float
     token: float
+    request: float
 
 
 SPEEDS = {
-    CPU: Speeds(memory=2e10, bus=2e10, operations=1.5e11, loading=1e9, boot=30.0, step=0.01, token=1e-3),
-    "gpu": Speeds(memory=3e12, bus=2e10, operations=2e14, loading=1e9, boot=120.0, step=0.005, token=7.5e-5),
+    CPU: Speeds(memory=2e10, bus=2e10, operations=1.5e11, loading=1e9, boot=30.0, step=0.05, token=1e-3, request=0.02),
+    "gpu": Speeds(memory=3e12, bus=2e10, operations=2e14, loading=1e9, boot=120.0, step=0.008, token=7.5e-5, request=0.001),
 }
-"""Measured, rounded: one H200 (FACTS: Qwen3-32B's sizes at 16 at once), two cores of a server (SmolLM2-135M)."""
+"""Rounded, of what was measured on one H200 (Qwen3-32B's sizes, the reference family) and on two cores (SmolLM2-135M, the same)."""
 
 
 class SuiteCost(NamedTuple):
@@ -160,7 +162,7 @@ def estimate(speeds: Speeds, checkpoint: Checkpoint, weights: float, length: Len
     prompts = length.items * length.tokens_in * token + batches * offloaded / (speeds.bus * count)
     is_load = length.rounds > 1  # which generates all that it may
     tokens_out = length.max_tokens if is_load else SHARE_OF_ROOM * length.max_tokens
-    return length.rounds * (batches * tokens_out * step + prompts)
+    return length.rounds * (batches * tokens_out * step + prompts + length.items * speeds.request)
 
 
 def boot_estimate(speeds: Speeds, checkpoint: Checkpoint, weights: float, count: int) -> float:

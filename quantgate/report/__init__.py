@@ -4,6 +4,7 @@ from quantgate.report.figures import FigureRow, figure_rows, show_figures
 from quantgate.report.history import history_told, show_history
 from quantgate.report.load import LoadAsked, LoadResult, show_load
 from quantgate.report.next_step import Places, next_commands
+from quantgate.report.plan import show_plan
 from quantgate.report.suites import described, every_suite, show_described, show_suites
 from quantgate.report.table import checkpoint_rows, show_table
 from quantgate.report.writing import write_report
@@ -23,6 +24,7 @@ __all__ = [
     "show_figures",
     "show_history",
     "show_load",
+    "show_plan",
     "show_suites",
     "show_table",
     "write_report",

@@ -7,7 +7,7 @@ from quantgate.judgement import Case
 from quantgate.judgement.beforehand import has_no_verdict, missing_tolerances
 from quantgate.records import Measurement
 from quantgate.registry import Checkpoint, Family, Tolerance
-from quantgate.suites import Suite, decode_16x64, reference_questions, reference_text
+from quantgate.suites import LoadSuite, Suite, decode_16x64, reference_questions, reference_text
 from tests_fixtures.doubles.examples import speed, text_loss
 from tests_fixtures.judgement.test_judge import Stored
 
