@@ -28,6 +28,7 @@ def add_nightly(commands: Any) -> None:
     )
     parser.add_argument("--tp", type=int, metavar="N", help="devices a slot, whatever models.toml says")
     parser.add_argument("--family", metavar="NAMES", help="as for pytest: names with commas between them, or all")
+    parser.add_argument("--shard", metavar="I/N", help="this part of the matrix, cut by family: 2/6, auto, auto/6, as for pytest")
     parser.add_argument("--hours", type=float, metavar="H", help="end within so many: what decides least a second is dropped, and named")
     parser.add_argument("--models", type=Path, default=Path("models.toml"), metavar="FILE", help="families and checkpoints (models.toml)")
     parser.add_argument(
@@ -60,6 +61,7 @@ def _nightly(options: argparse.Namespace) -> int:
         records=options.records.absolute() if options.records else None,
         report=options.report.absolute() if options.report else None,
         hours=options.hours,
+        shard=options.shard,
         inconclusive=options.inconclusive,
         more=tuple(options.behind),
         output=sys.stderr.fileno() if options.json else None,

@@ -15,9 +15,9 @@ REPORT = (sys.executable, "-m", "quantgate", "report")
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """`project`: where conftest.py or pytest.ini is; `families`, `gpu`, `tp`, `inconclusive` as pytest's options of these names; `hours`:
-    until when all has to be over; `more`: further arguments for pytest. `records` and `report` are folders, None for one of the night's
-    own below `.quantgate/nights`, and for `report/` in it. `program`, `reporter`: what is run; `output`: a descriptor for what
-    pytest says, None for this process's own.
+    until when all has to be over; `shard`: as pytest's --shard; `more`: further arguments for pytest. `records` and `report` are
+    folders, None for one of the night's own below `.quantgate/nights`, and for `report/` in it. `program`, `reporter`: what is run;
+    `output`: a descriptor for what pytest says, None for this process's own.
     """
 
     project: Path
@@ -30,6 +30,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     records: Path | None = None
     report: Path | None = None
     hours: float | None = None
+    shard: str | None = None
     inconclusive: str = "warn"
     more: tuple[str, ...] = ()
     program: tuple[str, ...] = PYTEST

@@ -18,14 +18,16 @@ import msgspec
 from quantgate import devices, folders, registry
 from quantgate.errors import ConfigurationError
 from quantgate.history import append, files, read
-from quantgate.matrix import SuiteCost, costs
+from quantgate.matrix import Costs, SuiteCost, costs
 from quantgate.nightly.asked import Asked, collecting, running
 from quantgate.nightly.cases import Case, Phase, cases_of
 from quantgate.nightly.outcome import Night, exit_code
+from quantgate.nightly.part import end, part_of
 from quantgate.nightly.plan import fit, key
 from quantgate.nightly.running import GRACE_SECONDS, interruptible, run_until
 from quantgate.nightly.taking import Batch, take
-from quantgate.registry import Family, Registry
+from quantgate.records import write_shard
+from quantgate.registry import Family
 from quantgate.suites import Catalogue, catalogue
 
 RESERVE_SHARE, RESERVE_SECONDS = 0.25, GRACE_SECONDS + 60.0
@@ -44,11 +46,20 @@ def run_night(asked: Asked, say: Callable[[str], None]) -> Night:
     families, known = loaded.select(asked.families), catalogue(loaded.suite, asked.models)
     now = datetime.datetime.now(datetime.UTC)
     run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    there = files(asked.baselines, [family.name for family in families])
+    lines = [line for file in there for line in read(file).lines]
+    part = part_of(asked, loaded, families, known, lines)
+    if part is not None:
+        families = [family for family in families if family.name in part.cut[part.index - 1]]
     records = asked.records or asked.project / ".quantgate" / "nights" / run
     folders.writable(records, "--records")
     (records / "junit").mkdir(exist_ok=True)
     night = Night(run=run, started=now.isoformat(timespec="seconds"), records=str(records))
-    course = _Course(asked, loaded, families, known, records, night, say)
+    if part is not None:
+        write_shard(records, part)
+        if not families:
+            night.nothing_asked = f"shard {part.index} of {part.count} has no family: there is nothing to do, and that is no failure"
+    course = _Course(asked, families, costs(loaded, families, known, lines, asked.tp, here=True), known, records, night, say)
     with interruptible():
         try:
             course.go()
@@ -57,6 +68,8 @@ def run_night(asked: Asked, say: Callable[[str], None]) -> Night:
         _write_report(asked, records, night, course.end_at, say)
     night.seconds = course.seconds()
     night.exit_code = exit_code(night)
+    if part is not None:
+        end(records, part, night.exit_code, course.device_class)
     (records / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(night), indent=1))
     return night
 
@@ -67,8 +80,8 @@ class _Course:
     def __init__(
         self,
         asked: Asked,
-        loaded: Registry,
         families: Sequence[Family],
+        costs: Costs,
         known: Catalogue,
         records: Path,
         night: Night,
@@ -83,8 +96,12 @@ class _Course:
         self._collected: list[Case] = []
         self._waiting: list[Case] = []
         self._unsound: dict[tuple[str, str], str] = {}
-        there = files(asked.baselines, [family.name for family in families])
-        self._costs = costs(loaded, families, known, [line for file in there for line in read(file).lines], asked.tp, here=True)
+        self._costs = costs
+
+    @property
+    def device_class(self) -> str:
+        """Of the slots that it ran on, "" where it had none."""
+        return next((slots[0].device_class for slots in self._slots.values()), "")
 
     def seconds(self) -> float:
         return time.monotonic() - self._began

@@ -10,7 +10,9 @@ GREEN, FAILED, INTERRUPTED, INTERNAL, USAGE, NOTHING = 0, 1, 2, 3, 4, 5
 class Night(msgspec.Struct, kw_only=True):
     """`failed`, `inconclusive`, `warnings`, `skipped`, `dropped`: a sentence each; `internal`, `usage`: why a pytest could not do its
     work; `lines`: what went into the history, the files of which are `histories`; `report`: the page, None where none was
-    written, and `no_report` says why; `was_interrupted`: by somebody; `was_late`: a pytest was stopped at the deadline."""
+    written, and `no_report` says why; `was_interrupted`: by somebody; `was_late`: a pytest was stopped at the deadline;
+    `reused`: a sentence for each record that was judged again instead of measured; `nothing_asked`: why there was nothing to do, which is
+    no failure."""
 
     run: str
     started: str
@@ -29,6 +31,8 @@ class Night(msgspec.Struct, kw_only=True):
     was_late: bool = False
     lines: list[Line] = []
     histories: list[str] = []
+    reused: list[str] = []
+    nothing_asked: str | None = None
     report: str | None = None
     no_report: str | None = None
 
@@ -46,6 +50,6 @@ def exit_code(night: Night) -> int:
         return code
     if night.was_late:
         return INTERRUPTED
-    if not any(line.record_sha256 for line in night.lines):
-        return NOTHING
+    if not night.reused and not any(line.record_sha256 for line in night.lines):
+        return GREEN if night.nothing_asked is not None else NOTHING
     return GREEN if night.no_report is None else INTERNAL

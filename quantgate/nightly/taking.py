@@ -16,7 +16,14 @@ from quantgate.nightly.outcome import Night
 from quantgate.nightly.running import Ended
 from quantgate.registry import Family
 
-LOUD = {"fail": "failed", "error": "failed", "inconclusive": "inconclusive", "warning": "warnings", "not compared": "warnings"}
+LOUD = {
+    "fail": "failed",
+    "error": "failed",
+    "inconclusive": "inconclusive",
+    "warning": "warnings",
+    "not compared": "warnings",
+    "reused": "reused",
+}
 """Word of a line that pytest published → where the night keeps it."""
 
 

@@ -22,11 +22,14 @@ def told(night: Night) -> list[str]:
         "dropped": night.dropped,
         "skipped": night.skipped,
         "warning": night.warnings,
+        "reused": night.reused,
     }
     lines = [_line(word, sentence) for word, sentences in worst_first.items() for sentence in dict.fromkeys(sentences)]
     counts = ", ".join(f"{len(dict.fromkeys(sentences))} {word}" for word, sentences in worst_first.items() if sentences)
     measured = sum(line.record_sha256 is not None for line in night.lines)
     lines.append(f"{measured} suites measured, {night.passed} tests passed{f'; {counts}' if counts else ''}; {night.seconds:.0f} s")
+    if night.nothing_asked is not None:
+        lines.append(night.nothing_asked)
     lines.append(f"records: {night.records}")
     lines.append(f"report: {night.report}" if night.report is not None else f"no report: {night.no_report}")
     lines += [f"history: {file}" for file in night.histories]
