@@ -31,7 +31,7 @@ IN_WORDS = {
     "tensor_parallel": "it was served on another number of devices",
 }
 """Field of provenance → what is said where a new record's would be another; in the order in which they are looked at."""
-SERVED_OTHERWISE = "it was served with other settings (serve in models.toml)"
+SERVED_OTHERWISE = "it was served, or its task declared, with other settings (models.toml)"
 NO_RECORD = "not measured yet"
 
 
