@@ -35,21 +35,31 @@ def files(baselines: Path, families: Sequence[str] | None = None) -> list[Path]:
     return found if families is None else [file for file in found if file.parent.name in {place_of(name) for name in families}]
 
 
-def append(baselines: Path, lines: Sequence[Line]) -> list[Path]:
-    """Add these lines, each to the history of its device class and family; returns the files."""
+def append(baselines: Path, lines: Sequence[Line], *, once: bool = False) -> list[Path]:
+    """Add these lines, each to the history of its device class and family; returns the files, with `once` those that got any.
+
+    `once`: without those that are there already: of the same run, checkpoint and suite, from the same record.
+    """
     by_file: dict[Path, list[Line]] = {}
     for line in lines:
         by_file.setdefault(history_file(baselines, line.device_class, line.family), []).append(line)
+    written = []
     for file, own in by_file.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        _append(file, b"".join(msgspec.json.encode(line) + b"\n" for line in own))
-    return list(by_file)
+        if _append(file, own, once=once):
+            written.append(file)
+    return written
 
 
-def _append(file: Path, content: bytes) -> None:
+def _append(file: Path, lines: Sequence[Line], *, once: bool) -> bool:
+    """Whether there was anything to add."""
     descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # the kernel drops it when its holder dies
+        known = {_key(line) for line in read(file).lines} if once else set()
+        content = b"".join(msgspec.json.encode(line) + b"\n" for line in lines if not once or _key(line) not in known)
+        if not content:
+            return False
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             content = b"\n" + content  # behind a line that was cut off
@@ -58,6 +68,11 @@ def _append(file: Path, content: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    return True
+
+
+def _key(line: Line) -> tuple[str | None, ...]:
+    return line.run, line.device_class, line.family, line.checkpoint, line.suite, line.record_sha256
 
 
 def read(file: Path) -> Read:

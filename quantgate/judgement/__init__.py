@@ -5,7 +5,7 @@ from quantgate.judgement.answers import DISCORDANCE, blind, judge_answers, judge
 from quantgate.judgement.beforehand import has_no_verdict, missing_tolerances
 from quantgate.judgement.comparison import Compared, compare, judge_pair, judge_pairs, read_record
 from quantgate.judgement.foresight import Sight, foreseen, unable_to_see
-from quantgate.judgement.judge import Approved, Case, Judge, weights_here
+from quantgate.judgement.judge import Approved, Case, Judge, Weighed, weights_here
 from quantgate.judgement.long_run import (
     coverage_table,
     decision_probabilities,
@@ -32,6 +32,7 @@ __all__ = [
     "Others",
     "Sight",
     "Watch",
+    "Weighed",
     "blind",
     "compare",
     "coverage_table",

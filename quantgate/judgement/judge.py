@@ -7,7 +7,7 @@ BF16 baseline is an error that names the command which makes one.
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -69,6 +69,14 @@ def weights_here(checkpoint: Checkpoint) -> str | None:
     return None if folder is None else _fingerprint(folder)
 
 
+class Weighed(NamedTuple):
+    """What a verdict will be made of; `question` is "quality" or "drift"; `counts`: its p is part of the correction over the suites."""
+
+    evidence: Evidence
+    question: str
+    counts: bool = True
+
+
 class Judge(msgspec.Struct, frozen=True):
     """Finds the baselines of a case and judges; `p_values` collects those of the checkpoint's suites, for Holm; `weights_of` gives the
     fingerprint of a checkpoint's weights; `loads` are the suites of speed; `options` are those of this run that a command for another
@@ -96,6 +104,10 @@ class Judge(msgspec.Struct, frozen=True):
 
         Raises BaselineError where there is no BF16 baseline, ConfigurationError where models.toml states no tolerance.
         """
+        return self.decided(self.weigh_quality(measured))
+
+    def weigh_quality(self, measured: Measurement) -> list[Weighed | Verdict | str]:
+        """All of `quality` but the decision, which asks what the checkpoint's other suites say; raises as it does."""
         if isinstance(measured, Throughput):
             return self._speed(measured)
         against = self._bf16_baseline(measured.provenance.device_class, measured.suite)
@@ -110,6 +122,10 @@ class Judge(msgspec.Struct, frozen=True):
 
         Speed is asked this here where `quality` asked another question, the speed-up over BF16; on a CPU it is not.
         """
+        return self.decided(self.weigh_drift(measured, old))
+
+    def weigh_drift(self, measured: Measurement, old: Measurement | None = None) -> list[Weighed | Verdict | str]:
+        """All of `drift` but the decision."""
         if isinstance(measured, Throughput):
             asked = self._required_speedup(measured) is not None or old is not None
             return self._speed_since_approval(measured, old) if asked and measured.provenance.device_class != "cpu" else []
@@ -123,6 +139,19 @@ class Judge(msgspec.Struct, frozen=True):
             return self._weighed(measured, own, self.case.drift, REFERENCE_PRECISION, "drift", own=True)
         except ConfigurationError as unstated:
             return [f"{self.case.checkpoint} {self.case.suite} since its approval: {unstated}"]
+
+    def decided(self, found: Sequence[Weighed | Verdict | str]) -> list[Verdict | str]:
+        """The verdicts, by all that `p_values` knows by now; what had its verdict, or a reason for none, stays as it is."""
+        return [self._decided(one) if isinstance(one, Weighed) else one for one in found]
+
+    def others(self, one: Weighed) -> Others:
+        """The suites that the checkpoint is asked this on this device, and what is known of them."""
+        measured, known = one.evidence.measured, self.p_values.get(one.question, {})
+        asked = self._asked(measured.provenance.device_class, one.question)
+        if not one.counts:
+            return Others(suites=asked)
+        p_values = [p for other, p in sorted(known.items()) if other != measured.suite]
+        return Others(suites=max(asked, len(p_values) + 1), p_values=p_values)
 
     def watch(self, device_class: str, ids: Sequence[str], fingerprint: str) -> Watch | str:
         """What ends this case's suite of answers when its verdicts are certain, the one since the approval too where that will be asked;
@@ -167,26 +196,19 @@ class Judge(msgspec.Struct, frozen=True):
 
     def _weighed(
         self, measured: Measurement, against: Measurement, tolerance: Tolerance, precision: str, question: str, *, own: bool
-    ) -> list[Verdict | str]:
-        """The verdict on the suite, and on the length of its answers where that is asked; against its own approval both ways."""
+    ) -> list[Weighed | Verdict | str]:
+        """Of the suite, and of the length of its answers where that is asked; against its own approval both ways."""
         require(tolerance, measured.family, precision, setting_for(measured))
         evidence = weigh(measured, against, tolerance, own=own)
         length = None if own and measured.precision != REFERENCE_PRECISION else weigh_beside(measured, against, tolerance, own=own)
-        return [self._decided(evidence, question), *([] if length is None else [self._beside(length, question)])]
+        return [Weighed(evidence, question), *([] if length is None else [Weighed(length, question, counts=False)])]
 
-    def _decided(self, evidence: Evidence, question: str) -> Verdict:
-        known = self.p_values.setdefault(question, {})
-        suite = evidence.measured.suite
-        p_values = [p for other, p in sorted(known.items()) if other != suite]
-        suites = max(self._asked(evidence.measured.provenance.device_class, question), len(p_values) + 1)
-        judged = decide(evidence, Others(suites=suites, p_values=p_values))
-        if judged.p_value_alone is not None and not evidence.is_idle:
-            known[suite] = judged.p_value_alone
+    def _decided(self, one: Weighed) -> Verdict:
+        """What does not count is a question of its own beside a suite's: corrected for the suites, and no part of their correction."""
+        judged = decide(one.evidence, self.others(one))
+        if one.counts and judged.p_value_alone is not None and not one.evidence.is_idle:
+            self.p_values.setdefault(one.question, {})[one.evidence.measured.suite] = judged.p_value_alone
         return judged
-
-    def _beside(self, evidence: Evidence, question: str) -> Verdict:
-        """A question of its own beside a suite's: corrected for the suites, and no part of their correction."""
-        return decide(evidence, Others(suites=self._asked(evidence.measured.provenance.device_class, question)))
 
     def _asked(self, device_class: str, question: str) -> int:
         """How many suites of the family are asked this of the checkpoint on this device: on a CPU a speed is not, but for a speed-up."""
@@ -197,13 +219,15 @@ class Judge(msgspec.Struct, frozen=True):
     def _required_speedup(self, measured: Measurement) -> float | None:
         return self.case.required_speedup(measured.provenance.device_class)
 
-    def _speed(self, measured: Throughput) -> list[Verdict | str]:
+    def _speed(self, measured: Throughput) -> list[Weighed | Verdict | str]:
         if (required := self._required_speedup(measured)) is not None:
             fail_when = self.case.tolerance.fail_when or "likely"
-            return [self._decided(weigh_speedup(measured, speedup_over_bf16=required, fail_when=fail_when), "quality")]
+            return [Weighed(weigh_speedup(measured, speedup_over_bf16=required, fail_when=fail_when), "quality")]
         return self._speed_since_approval(measured, None, question="quality")
 
-    def _speed_since_approval(self, measured: Throughput, old: Measurement | None, question: str = "drift") -> list[Verdict | str]:
+    def _speed_since_approval(
+        self, measured: Throughput, old: Measurement | None, question: str = "drift"
+    ) -> list[Weighed | Verdict | str]:
         device_class = measured.provenance.device_class
         median = f"{measured.decode_tps:.0f} decode tokens/s (median of {len(measured.rounds)} rounds)"
         limit = f", {measured.limit.percent:.0f} % of what its memory allows" if measured.limit else ""
@@ -217,8 +241,8 @@ class Judge(msgspec.Struct, frozen=True):
         require(tolerance, measured.family, self.case.checkpoint.precision, setting_for(measured))
         ttft = weigh_beside(measured, own, tolerance)
         return [
-            self._decided(weigh(measured, own, tolerance, own=True), question),
-            *([] if ttft is None else [self._beside(ttft, question)]),
+            Weighed(weigh(measured, own, tolerance, own=True), question),
+            *([] if ttft is None else [Weighed(ttft, question, counts=False)]),
         ]
 
     def _not_the_reference(self, against: Measurement) -> str | None:

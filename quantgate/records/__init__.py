@@ -9,6 +9,7 @@ from quantgate.records.files import (
     encode,
     harness_folder_of,
     unfinished_of,
+    verdict_file,
     write_record,
     write_whole,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "read_shard",
     "topk_of",
     "unfinished_of",
+    "verdict_file",
     "write_apart",
     "write_inspection",
     "write_outcomes",

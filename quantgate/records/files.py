@@ -136,6 +136,12 @@ def harness_folder_of(folder: Path, family: str, checkpoint: str, suite: str) ->
     return folder / family / checkpoint / f"{suite}{HARNESS}"
 
 
+def verdict_file(folder: Path, verdict: Verdict, *, drift: bool = False) -> Path:
+    """Where a verdict lies: `<suite>[.<aspect>][.drift].verdict.json` in the checkpoint's folder."""
+    aspect = f".{verdict.aspect}" if verdict.aspect else ""
+    return folder / verdict.family / verdict.checkpoint / f"{verdict.suite}{aspect}{'.drift' if drift else ''}{VERDICT}"
+
+
 def write_record(folder: Path, record: Measurement | Verdict, *, drift: bool = False) -> Path:
     """Write DIR/<family>/<checkpoint>/<suite>.json, `<suite>[.<aspect>][.drift].verdict.json` for a verdict; returns the path.
 
@@ -145,8 +151,7 @@ def write_record(folder: Path, record: Measurement | Verdict, *, drift: bool = F
     place = folder / record.family / record.checkpoint
     content = encode(record)
     if isinstance(record, Verdict):
-        aspect = f".{record.aspect}" if record.aspect else ""
-        path = place / f"{record.suite}{aspect}{'.drift' if drift else ''}{VERDICT}"
+        path = verdict_file(folder, record, drift=drift)
     else:
         path = place / f"{record.suite}.json"
         for aspect, since in product(("", ".length", ".ttft"), ("", ".drift")):
