@@ -1,6 +1,8 @@
 """The command line: `quantgate init` for a folder of one's own; `devices`, `suites`, `inspect`, `quantize`, `bench`; `table` and
 `report` of a run's records, and `compare BASELINE CANDIDATE` for people who already have results; `plan`, `nightly`, its
 `history`, and `bisect`.
+`report` of a run's records, and `compare BASELINE CANDIDATE` for people who already have results; `merge` of many hosts'
+records; `nightly`, its `history`, and `bisect`.
 
 Exit 0: done and good; 1: a verdict of fail; 2: could not run, or nothing to judge. With --json exactly one JSON
 document goes to standard output. `nightly` ends as pytest does, `bisect` as git wants it.
@@ -18,6 +20,7 @@ from quantgate.cli.devices import add_devices
 from quantgate.cli.history import add_history
 from quantgate.cli.init import add_init
 from quantgate.cli.inspect import add_inspect
+from quantgate.cli.merge import add_merge
 from quantgate.cli.nightly import add_nightly
 from quantgate.cli.plan import add_plan
 from quantgate.cli.quantize import add_quantize
@@ -57,6 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_table(commands)
     add_report(commands)
     add_plan(commands)
+    add_merge(commands)
     add_nightly(commands)
     add_history(commands)
     add_bisect(commands)

@@ -141,4 +141,3 @@ def _decided(one: _Waiting) -> Judged:
 
 def _cannot(record: Found, why: str) -> Judged:
     return Judged(record.key, [], [], f"{said(record.key)} is not judged: {why}")
-

@@ -22,7 +22,12 @@ def run_of(records: Sequence[Found]) -> str:
 
 
 def lines_of(
-    tree: Path, parts: Sequence[Part], records: Mapping[Key, Found], judged: Mapping[Key, Judged], outcomes: Sequence[Outcome], registry: Registry
+    tree: Path,
+    parts: Sequence[Part],
+    records: Mapping[Key, Found],
+    judged: Mapping[Key, Judged],
+    outcomes: Sequence[Outcome],
+    registry: Registry,
 ) -> list[Line]:
     """By time. `tree`: where the records and their verdicts are by now. A record that a night or an earlier merge has a line of keeps its
     run, its host and what its boot took; what else they have lines of, such as a boot that failed, stays."""
