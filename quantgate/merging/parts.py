@@ -124,6 +124,12 @@ def read_parts(folders: Sequence[Path]) -> list[Part]:
 
 def _part(folder: Path) -> Part:
     unreadable: list[str] = []
+    records = records_in(folder, unreadable)
+    return Part(folder, read_shard(folder), records, read_outcomes(folder / OUTCOMES), _lines(folder, unreadable), unreadable)
+
+
+def records_in(folder: Path, unreadable: list[str]) -> dict[Key, Found]:
+    """Every record of a folder; a sentence goes into `unreadable` for each file in a record's place that is none."""
     records = {}
     for file in sorted(folder.glob("*/*/*.json")):
         if file.name.startswith(".") or file.name.endswith(VERDICT) or not file.is_file():
@@ -134,7 +140,7 @@ def _part(folder: Path) -> Part:
             unreadable.append(str(error))
         else:
             records[found.key] = found
-    return Part(folder, read_shard(folder), records, read_outcomes(folder / OUTCOMES), _lines(folder, unreadable), unreadable)
+    return records
 
 
 def _found(file: Path) -> Found:

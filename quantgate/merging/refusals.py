@@ -12,6 +12,8 @@ SPEED = "throughput"
 
 def of_places(folders: Sequence[Path], into: Path) -> Iterator[str]:
     """An output that is, holds or lies in an input: it would be replaced while it is read, or be read the next time."""
+    if into.exists() and not into.is_dir():
+        yield f"-o {into} is a file: name a folder"
     for folder in folders:
         one, other = folder.resolve(), into.resolve()
         if one == other:
@@ -49,7 +51,7 @@ def of_shards(parts: Sequence[Part]) -> Iterator[str]:
             return
     alone = next((part for part in parts if part.shard is None), None)
     if cut and alone is not None:
-        yield f"{cut[0].name} is part of a matrix, and {alone.folder} has no shard.json: give the matrix's shards alone, or that folder alone"
+        yield f"{cut[0].name} is part of a matrix, and {alone.folder} has no shard.json: give one or the other"
 
 
 def missing(parts: Sequence[Part]) -> Iterator[str]:

@@ -17,13 +17,14 @@ from quantgate.merging.choosing import Chosen, candidates, choose, matrix_of
 from quantgate.merging.judging import Bench, Judged, judge_all, open_approved
 from quantgate.merging.lines import lines_of
 from quantgate.merging.outcomes import Settled, fails, holes, settle
-from quantgate.merging.parts import Found, Key, Part, entry_of, read_parts, said
+from quantgate.merging.parts import Found, Key, Part, entry_of, read_parts, records_in, said
 from quantgate.records import OUTCOMES, Shard, Verdict, decode, encode, verdict_file, write_outcomes, write_shard
 from quantgate.suites import catalogue
 
 GOOD, FAILED, COULD_NOT = 0, 1, 2
 STRICTEST = ("fail", "warn", "pass")
 MOST_TOLD = 20
+BASELINES = "baselines"
 
 
 class Merged(msgspec.Struct, kw_only=True):
@@ -53,7 +54,7 @@ def merge(
     into: Path,
     *,
     models: Path = Path("models.toml"),
-    baselines: str = "baselines",
+    baselines: str = BASELINES,
     history: Path | None = None,
     report: Path | None = None,
     inconclusive: str | None = None,
@@ -75,9 +76,8 @@ def merge(
     _refuse(wrong)
     strict = inconclusive or _strictest(parts)
     with tree.beside(into) as place:
-        there = read_parts([into])[0].records if into.is_dir() and any(into.iterdir()) else {}
-        _refuse(refusals.of_output(there, chosen.all, into))
-        bench = Bench(known, catalogue(known.suite, models), open_approved(baselines), models, (f"--baselines={baselines}",))
+        _refuse(refusals.of_output(records_in(into, []), chosen.all, into))
+        bench = Bench(known, catalogue(known.suite, models), open_approved(baselines), models, () if baselines == BASELINES else (f"--baselines={baselines}",))
         judged = judge_all(chosen.asked, matrix_of(parts), bench)
         records = {key: one for key, one in chosen.all.items() if key not in judged or judged[key].is_usable}
         settled = settle(parts, judged, records, strict)
@@ -128,7 +128,7 @@ def _strictest(parts: Sequence[Part]) -> str:
 def _told(into: Path, parts: Sequence[Part], chosen: Chosen, judged: dict[Key, Judged], settled: Settled, inconclusive: str) -> Merged:
     verdicts = [verdict for _, one in sorted(judged.items()) for verdict, _, _ in one.verdicts]
     failing = [one for one in verdicts if one.verdict != "error" and fails(one, inconclusive)]
-    notes = [f"not compared: {why}" for _, one in sorted(judged.items()) for why in one.not_compared]
+    notes = _not_compared([why for _, one in sorted(judged.items()) for why in one.not_compared])
     if settled.skipped:
         notes.append(f"{settled.skipped} tests were skipped")
     if len({part.shard.inconclusive for part in parts if part.shard is not None}) > 1:
@@ -145,6 +145,12 @@ def _told(into: Path, parts: Sequence[Part], chosen: Chosen, judged: dict[Key, J
         changed=[line for key, one in sorted(judged.items()) for line in _changed(one, chosen.asked[key], parts)],
         notes=[*notes, *chosen.left],
     )
+
+
+def _not_compared(reasons: Sequence[str]) -> list[str]:
+    """One line: of a large matrix there are hundreds."""
+    more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return [f"not compared: {reasons[0]}{more}"] if reasons else []
 
 
 def _changed(judged: Judged, record: Found, parts: Sequence[Part]) -> list[str]:
