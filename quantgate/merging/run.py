@@ -77,7 +77,13 @@ def merge(
     strict = inconclusive or _strictest(parts)
     with tree.beside(into) as place:
         _refuse(refusals.of_output(records_in(into, []), chosen.all, into))
-        bench = Bench(known, catalogue(known.suite, models), open_approved(baselines), models, () if baselines == BASELINES else (f"--baselines={baselines}",))
+        bench = Bench(
+            known,
+            catalogue(known.suite, models),
+            open_approved(baselines),
+            models,
+            () if baselines == BASELINES else (f"--baselines={baselines}",),
+        )
         judged = judge_all(chosen.asked, matrix_of(parts), bench)
         records = {key: one for key, one in chosen.all.items() if key not in judged or judged[key].is_usable}
         settled = settle(parts, judged, records, strict)
@@ -113,6 +119,8 @@ def _sha256(models: Path) -> str:
 def _of_models(parts: Sequence[Part], models: Path) -> list[str]:
     """The tolerances of another models.toml are none that anybody was told of."""
     here = _sha256(models)
+    if len({part.shard.models_sha256 for part in parts if part.shard is not None}) > 1:
+        return []  # which is refused by itself
     other = next((part for part in parts if part.shard is not None and part.shard.models_sha256 not in ("", here)), None)
     if other is None or other.shard is None:
         return []

@@ -11,7 +11,18 @@ from quantgate.baselines import BaselineFolder
 from quantgate.errors import QuantgateError
 from quantgate.judgement import Case, Judge, sentence
 from quantgate.merging import Merged, merge
-from quantgate.records import OUTCOMES, Answers, Measurement, Outcome, Shard, TextLoss, read_shard, write_outcomes, write_record, write_shard
+from quantgate.records import (
+    OUTCOMES,
+    Answers,
+    Measurement,
+    Outcome,
+    Shard,
+    TextLoss,
+    read_shard,
+    write_outcomes,
+    write_record,
+    write_shard,
+)
 from tests_fixtures.doubles.examples import with_provenance
 from tests_fixtures.doubles.pairs import pair_of_answers, pair_of_texts
 

@@ -48,7 +48,9 @@ def test_a_verdict_that_knows_all_suites_is_told_where_its_shard_had_another(mat
     ]
     now = msgspec.json.decode((Path(got.into) / file).read_bytes(), type=Verdict)
     assert now.p_value == holm([p for p in p_values if p is not None])[0]
-    outcome = next(one for one in read_outcomes(Path(got.into) / OUTCOMES) if (one.family, one.suite, one.checkpoint) == ("fermi", "q-a", "nvfp4"))
+    outcome = next(
+        one for one in read_outcomes(Path(got.into) / OUTCOMES) if (one.family, one.suite, one.checkpoint) == ("fermi", "q-a", "nvfp4")
+    )
     assert (outcome.outcome, outcome.why.partition(":")[0]) == ("failed", "fail")
 
 

@@ -1,0 +1,97 @@
+"""The merged folder is there whole or not at all, and what others put into it stays."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from quantgate.errors import ConfigurationError
+from quantgate.merging import tree
+from tests_fixtures.doubles.sharded import Matrix, files_in
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from quantgate.merging import merge, tree
+def die(*_): os.kill(os.getpid(), signal.SIGKILL)
+folder, step = Path(sys.argv[1]), sys.argv[2]
+if step == "writing":
+    tree.move = die
+elif step == "moving":
+    tree.os.sync = lambda: None
+    rename = Path.rename
+    Path.rename = lambda self, new: die() if ".merging-" in str(self) else rename(self, new)
+elif step == "clearing":
+    repair = tree._repair
+    calls = []
+    tree._repair = lambda into: die() if calls else (calls.append(1), repair(into))
+merge(sorted((folder / "of-2").iterdir()), folder / "merged", models=folder / "models.toml", baselines=str(folder / "baselines"))
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Matrix:
+    return Matrix(tmp_path, ("ada", "fermi"))
+
+
+def left_beside(matrix: Matrix) -> list[str]:
+    return sorted(one.name for one in matrix.root.iterdir() if one.name.startswith("."))
+
+
+@pytest.mark.parametrize("step", ["writing", "moving", "clearing"])
+def test_a_merge_that_is_killed_can_be_run_again(small: Matrix, step: str) -> None:
+    folders, into = small.shards(2), small.root / "merged"
+    small.merge(folders)
+    (into / "notes.txt").write_text("somebody's")
+    whole = files_in(into)
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(small.root), step], cwd=Path(__file__).parents[2], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert left_beside(small) != []
+    if step == "writing":
+        assert files_in(into) == whole
+    small.merge(folders)
+    assert files_in(into) == whole
+    assert left_beside(small) == []
+
+
+def test_a_merge_that_fails_leaves_what_was_there(small: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders, into = small.shards(2), small.root / "merged"
+    small.merge(folders)
+    whole = files_in(into)
+    monkeypatch.setattr(tree, "fill", lambda *_: (_ for _ in ()).throw(OSError(28, os.strerror(28))))
+    with pytest.raises(ConfigurationError, match=r"-o \S+merged cannot be written: No space left on device; name a folder"):
+        small.merge(folders)
+    assert files_in(into) == whole
+    assert left_beside(small) == []
+
+
+def test_what_others_put_into_the_output_stays_and_old_verdicts_go(small: Matrix) -> None:
+    folders, into = small.shards(2), small.root / "merged"
+    small.merge(folders)
+    whole = files_in(into)
+    (into / "report").mkdir()
+    (into / "report" / "index.html").write_text("page")
+    shutil.copy(into / "ada" / "nvfp4" / "q-a.verdict.json", into / "ada" / "nvfp4" / "q-a.length.verdict.json")
+    small.merge(folders)
+    assert files_in(into) == whole | {"report/index.html": b"page"}
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(small: Matrix) -> None:
+    folders = small.shards(2)
+    with pytest.raises(
+        ConfigurationError, match=r"^-o \S+merged cannot be written: Not a directory[^;\n]*; name a folder of yours with space in it$"
+    ):
+        small.merge(folders, "models.toml/merged")
+
+
+def test_a_read_only_file_system_is_one_sentence(small: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tree.tempfile, "mkdtemp", refuse)
+    with pytest.raises(ConfigurationError, match=r"^-o \S+merged cannot be written: Read-only file system; name a folder"):
+        small.merge(small.shards(2))
