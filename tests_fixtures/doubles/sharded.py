@@ -1,8 +1,12 @@
 """A matrix that the tests fill in by hand: six families, their baselines, and pytest's own judging, cut into any number of shards."""
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 
@@ -10,7 +14,7 @@ from quantgate import registry
 from quantgate.baselines import BaselineFolder
 from quantgate.errors import QuantgateError
 from quantgate.judgement import Case, Judge, sentence
-from quantgate.merging import Merged, merge
+from quantgate.merging import Merged, merge, tree
 from quantgate.records import (
     OUTCOMES,
     Answers,
@@ -60,6 +64,7 @@ def of(measured: Answers | TextLoss, family: str, suite: str) -> Measurement:
     return with_provenance(moved, suite_fingerprint=f"s-{suite}", checkpoint_fingerprint=f"{family}-{measured.checkpoint}", started=STARTED)
 
 
+@lru_cache
 def measured(family: str) -> list[Measurement]:
     """BF16 as it was approved, and NVFP4."""
     made: list[Measurement] = []
@@ -69,16 +74,22 @@ def measured(family: str) -> list[Measurement]:
     return made + [of(one, family, TEXT) for one in reversed(pair_of_texts(LOSS.get(family, 0.001)))]
 
 
+@contextlib.contextmanager
+def no_flushing() -> Iterator[None]:
+    """Hundreds of little files, of which nobody wants any after a power cut."""
+    with mock.patch.object(os, "fsync"):
+        yield
+
+
 class Matrix:
     """`root` holds models.toml and baselines; `shards` runs it as pytest would."""
 
     def __init__(self, root: Path, families: Sequence[str] = FAMILIES) -> None:
         self.root, self.families = root, families
         self.models, self.baselines = models_of(root), root / "baselines"
-        for family in families:
-            for one in measured(family):
-                if one.precision == "bf16":
-                    write_record(self.baselines / "cpu", one)
+        with no_flushing():
+            for one in (one for family in families for one in measured(family) if one.precision == "bf16"):
+                write_record(self.baselines / "cpu", one)
 
     def shards(self, count: int, where: str = "") -> list[Path]:
         """One folder for each shard of so many."""
@@ -88,6 +99,10 @@ class Matrix:
     def run(self, index: int, cut: list[list[str]], folder: Path) -> Path:
         """As pytest: each suite is measured, judged by what is known so far, and its test ends so."""
         folder.mkdir(parents=True)
+        with no_flushing():
+            return self._run(index, cut, folder)
+
+    def _run(self, index: int, cut: list[list[str]], folder: Path) -> Path:
         known, ends = registry.load(self.models), list[Outcome]()
         for name in cut[index - 1]:
             family = next(one for one in known.family if one.name == name)
@@ -105,7 +120,8 @@ class Matrix:
         return folder
 
     def merge(self, folders: Sequence[Path], into: str = "merged", **more: object) -> Merged:
-        return merge(folders, self.root / into, **({"models": self.models, "baselines": str(self.baselines)} | more))  # type: ignore[arg-type]
+        with no_flushing(), mock.patch.object(tree, "_flush"):
+            return merge(folders, self.root / into, **({"models": self.models, "baselines": str(self.baselines)} | more))  # type: ignore[arg-type]
 
     @staticmethod
     def gate(judge: Judge, one: Measurement, folder: Path) -> Outcome:

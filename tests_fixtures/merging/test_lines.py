@@ -8,7 +8,7 @@ import pytest
 
 from quantgate.history import Line, line_of, read
 from quantgate.records import OUTCOMES, write_outcomes
-from tests_fixtures.doubles.sharded import Matrix, ended
+from tests_fixtures.doubles.sharded import Matrix, ended, entries_of, reshard
 
 
 @pytest.fixture
@@ -41,9 +41,11 @@ def test_they_go_into_a_history_once_however_often_they_are_merged(small: Matrix
     again = small.merge([Path(first.into)], "again", history=history)
     assert (again.histories, lines_in(history)) == ([], before)
     part = small.merge(folders[:1], "part", partial=True)
-    assert (
-        len({line.run for line in lines_in(small.merge([Path(part.into), folders[1]], "both", partial=True).into and Path(part.into))}) == 1
-    )
+    reshard(Path(part.into), matrix=entries_of("ada"), mine=entries_of("ada"))
+    reshard(folders[1], index=1, count=1, cut=[["fermi"]], matrix=entries_of("fermi"))
+    both = lines_in(Path(small.merge([Path(part.into), folders[1]], "both").into))
+    assert {line.run for line in both if line.family == "ada"} == {line.run for line in lines_in(Path(part.into))}
+    assert len({line.run for line in both}) == 2
 
 
 def test_a_night_s_lines_keep_their_run_and_what_its_boot_took(small: Matrix) -> None:

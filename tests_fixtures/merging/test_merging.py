@@ -118,8 +118,8 @@ def test_a_shard_that_was_interrupted_is_merged_and_what_it_lacks_is_told(small:
     (folders[0] / OUTCOMES).unlink()
     reshard(folders[0], exit_code=2)
     got = small.merge(folders)
-    lacking = f"ada/nvfp4 text was asked of shard 1 of 2 ({folders[0]}), which ended with exit code 2, and has neither a record nor an end"
-    assert got.unjudged == [f"{lacking}: run it again"]
+    where = f"shard 1 of 2 ({folders[0]}), which ended with exit code 2,"
+    assert got.unjudged == [f"ada/nvfp4 text was asked of {where} and has neither a record nor an end: run it again"]
     assert got.records == 15
 
 
@@ -155,7 +155,8 @@ def test_garbage_is_left_and_what_stands_in_a_record_s_place_is_told(small: Matr
     got = small.merge(folders, "told")
     assert [line.partition(": ")[0] for line in got.unjudged] == [
         f"{folders[0]}/ada/nvfp4/extra.json is no usable record",
-        f"{folders[0]}/ada/nvfp4/other.json holds ada/bf16 text, which is not what its place says (ada/nvfp4 other); put it where it belongs",
+        f"{folders[0]}/ada/nvfp4/other.json holds ada/bf16 text, which is not what its place says (ada/nvfp4 other); "
+        "put it where it belongs",
     ]
     assert got.records == 16
 
