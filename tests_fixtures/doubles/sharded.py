@@ -14,6 +14,8 @@ from quantgate import registry
 from quantgate.baselines import BaselineFolder
 from quantgate.errors import QuantgateError
 from quantgate.judgement import Case, Judge, sentence
+from quantgate.judgement.rule import Evidence
+from quantgate.judgement.weigh import weigh
 from quantgate.merging import Merged, merge, tree
 from quantgate.records import (
     OUTCOMES,
@@ -27,6 +29,7 @@ from quantgate.records import (
     write_record,
     write_shard,
 )
+from quantgate.registry import Tolerance
 from tests_fixtures.doubles.examples import with_provenance
 from tests_fixtures.doubles.pairs import pair_of_answers, pair_of_texts
 
@@ -74,10 +77,21 @@ def measured(family: str) -> list[Measurement]:
     return made + [of(one, family, TEXT) for one in reversed(pair_of_texts(LOSS.get(family, 0.001)))]
 
 
+WEIGHED: dict[bytes, Evidence] = {}
+
+
+def weigh_once(measured: Measurement, against: Measurement, tolerance: Tolerance, **more: bool) -> Evidence:
+    """As the judge's own, which takes its time over a bootstrap, and says the same of the same."""
+    key = msgspec.json.encode((measured, against, tolerance, more))
+    if key not in WEIGHED:
+        WEIGHED[key] = weigh(measured, against, tolerance, **more)  # type: ignore[arg-type]  # the judge's arguments
+    return msgspec.structs.replace(WEIGHED[key], measured=measured)
+
+
 @contextlib.contextmanager
-def no_flushing() -> Iterator[None]:
-    """Hundreds of little files, of which nobody wants any after a power cut."""
-    with mock.patch.object(os, "fsync"):
+def quickly() -> Iterator[None]:
+    """Hundreds of little files, of which nobody wants any after a power cut, and the same few measurements in all of them."""
+    with mock.patch.object(os, "fsync"), mock.patch.object(tree, "_flush"), mock.patch("quantgate.judgement.judge.weigh", weigh_once):
         yield
 
 
@@ -87,7 +101,7 @@ class Matrix:
     def __init__(self, root: Path, families: Sequence[str] = FAMILIES) -> None:
         self.root, self.families = root, families
         self.models, self.baselines = models_of(root), root / "baselines"
-        with no_flushing():
+        with quickly():
             for one in (one for family in families for one in measured(family) if one.precision == "bf16"):
                 write_record(self.baselines / "cpu", one)
 
@@ -99,7 +113,7 @@ class Matrix:
     def run(self, index: int, cut: list[list[str]], folder: Path) -> Path:
         """As pytest: each suite is measured, judged by what is known so far, and its test ends so."""
         folder.mkdir(parents=True)
-        with no_flushing():
+        with quickly():
             return self._run(index, cut, folder)
 
     def _run(self, index: int, cut: list[list[str]], folder: Path) -> Path:
@@ -120,7 +134,7 @@ class Matrix:
         return folder
 
     def merge(self, folders: Sequence[Path], into: str = "merged", **more: object) -> Merged:
-        with no_flushing(), mock.patch.object(tree, "_flush"):
+        with quickly():
             return merge(folders, self.root / into, **({"models": self.models, "baselines": str(self.baselines)} | more))  # type: ignore[arg-type]
 
     @staticmethod
