@@ -78,21 +78,31 @@ def measured(family: str) -> list[Measurement]:
 
 
 WEIGHED: dict[bytes, Evidence] = {}
+ENCODED: dict[bytes, bytes] = {}
 
 
 def weigh_once(measured: Measurement, against: Measurement, tolerance: Tolerance, **more: bool) -> Evidence:
     """As the judge's own, which takes its time over a bootstrap, and says the same of the same."""
     key = msgspec.json.encode((measured, against, tolerance, more))
     if key not in WEIGHED:
-        WEIGHED[key] = weigh(measured, against, tolerance, **more)  # type: ignore[arg-type]  # the judge's arguments
+        WEIGHED[key] = weigh(measured, against, tolerance, **more)
     return msgspec.structs.replace(WEIGHED[key], measured=measured)
+
+
+def encode_once(record: Measurement) -> bytes:
+    """As the records' own, of the same the same."""
+    key = msgspec.json.encode(record)
+    if key not in ENCODED:
+        ENCODED[key] = encode(record)
+    return ENCODED[key]
 
 
 @contextlib.contextmanager
 def quickly() -> Iterator[None]:
     """Hundreds of little files, of which nobody wants any after a power cut, and the same few measurements in all of them."""
-    with mock.patch.object(os, "fsync"), mock.patch.object(tree, "_flush"), mock.patch("quantgate.judgement.judge.weigh", weigh_once):
-        yield
+    with mock.patch.object(os, "fsync"), mock.patch.object(tree, "_flush"):
+        with mock.patch("quantgate.judgement.judge.weigh", weigh_once), mock.patch("quantgate.records.files.encode", encode_once):
+            yield
 
 
 class Matrix:
