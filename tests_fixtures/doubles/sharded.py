@@ -24,6 +24,7 @@ from quantgate.records import (
     Outcome,
     Shard,
     TextLoss,
+    encode,
     read_shard,
     write_outcomes,
     write_record,
@@ -100,9 +101,13 @@ def encode_once(record: Measurement) -> bytes:
 @contextlib.contextmanager
 def quickly() -> Iterator[None]:
     """Hundreds of little files, of which nobody wants any after a power cut, and the same few measurements in all of them."""
-    with mock.patch.object(os, "fsync"), mock.patch.object(tree, "_flush"):
-        with mock.patch("quantgate.judgement.judge.weigh", weigh_once), mock.patch("quantgate.records.files.encode", encode_once):
-            yield
+    with (
+        mock.patch.object(os, "fsync"),
+        mock.patch.object(tree, "_flush"),
+        mock.patch("quantgate.judgement.judge.weigh", weigh_once),
+        mock.patch("quantgate.records.files.encode", encode_once),
+    ):
+        yield
 
 
 class Matrix:
