@@ -36,6 +36,14 @@ class BaselineError(QuantgateError):
     """A baseline is missing or unreadable."""
 
 
+class StoreAwayError(BaselineError):
+    """A store of baselines did not answer, or did not let us; `denied`: it is there, and this was not allowed."""
+
+    def __init__(self, said: str, *, denied: bool = False) -> None:
+        super().__init__(said)
+        self.denied = denied
+
+
 class QuantizeError(QuantgateError):
     """A checkpoint could not be made: llm-compressor failed, was killed, or the disk is full."""
 

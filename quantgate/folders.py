@@ -41,6 +41,13 @@ def caches(environment: Mapping[str, str]) -> dict[str, str]:
     return {variable: str(root / below) for variable, below in BELOW_IT.items()}
 
 
+def own_cache() -> Path:
+    """The folder in the cache ($QUANTGATE_CACHE, else $XDG_CACHE_HOME, else ~/.cache) that is this package's alone; nothing is made yet."""
+    named = os.environ.get(CACHE)
+    root = Path(named) / BELOW_IT["XDG_CACHE_HOME"] if named else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return root.expanduser() / "quantgate"
+
+
 def private(folder: Path) -> Path:
     """Make a folder, and those above it that are missing, for its owner alone (0700): prompts and answers lie in it."""
     for one in reversed([folder, *folder.parents]):

@@ -5,13 +5,21 @@ import os
 import re
 from collections.abc import Mapping
 
-SECRETS = ("QUANTGATE_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN", "OPENAI_API_KEY", "VLLM_API_KEY")
+SECRETS = (
+    *("QUANTGATE_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN", "OPENAI_API_KEY", "VLLM_API_KEY"),
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "FSSPEC_S3_SECRET", "FSSPEC_S3_TOKEN"),
+)
 """Variables whose values nobody may read in what is shown."""
 SHORTEST_SECRET = 6
 """Characters; a shorter value is a placeholder like "none", which would black out half a page."""
 HIDDEN = "(secret)"
 AUTHORIZED = re.compile(r"(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token)?\s*)[^\s\"'<>&,;]+", re.IGNORECASE)
 TOKENS = re.compile(r"\b(?:hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,})")
+IN_A_URL = re.compile(
+    r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password@
+    r"|(?<=[?&])[^=&\s]*(?:key|secret|token|sig|signature|password|credential)[^=&\s]*=[^&\s#'\"<>]+",
+    re.IGNORECASE,
+)
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
 PICTURES = 0x2400
 """Where Unicode has pictures of the control characters: ESC is ␛."""
@@ -35,10 +43,15 @@ def in_a_line(text: str, most: int | None = None) -> str:
     return " ".join(shown(text, most).split())
 
 
+def without_credentials(text: str) -> str:
+    """With what URLs hold of users and passwords, and of keys in their queries, hidden."""
+    return IN_A_URL.sub(HIDDEN, text)
+
+
 def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Without the values of SECRETS, without what stands behind an Authorization, without what looks like a token of a hub."""
+    """Without the values of SECRETS, what stands behind an Authorization, what looks like a token of a hub, and credentials in URLs."""
     for name in SECRETS:
         value = environment.get(name, "").strip()
         if len(value) >= SHORTEST_SECRET:
             text = text.replace(value, HIDDEN)
-    return TOKENS.sub(HIDDEN, AUTHORIZED.sub(rf"\1{HIDDEN}", text))
+    return without_credentials(TOKENS.sub(HIDDEN, AUTHORIZED.sub(rf"\1{HIDDEN}", text)))

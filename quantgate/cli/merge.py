@@ -23,7 +23,7 @@ def add_merge(commands: Any) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the merged records; none of the folders above")
     parser.add_argument("--models", type=Path, default=Path("models.toml"), metavar="FILE", help="that of the shards (models.toml)")
-    parser.add_argument("--baselines", default="baselines", metavar="DIR", help="approved measurements (baselines)")
+    parser.add_argument("--baselines", default="baselines", metavar="DIR|URL[,…]", help="approved measurements (baselines)")
     parser.add_argument("--history", type=Path, metavar="DIR", help="add the lines to the history in this folder of baselines, none twice")
     parser.add_argument("--report", type=Path, metavar="DIR", help="write the page of the whole there")
     parser.add_argument(

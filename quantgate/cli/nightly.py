@@ -32,7 +32,10 @@ def add_nightly(commands: Any) -> None:
     parser.add_argument("--hours", type=float, metavar="H", help="end within so many: what decides least a second is dropped, and named")
     parser.add_argument("--models", type=Path, default=Path("models.toml"), metavar="FILE", help="families and checkpoints (models.toml)")
     parser.add_argument(
-        "--baselines", type=Path, default=Path("baselines"), metavar="DIR", help="approved measurements, history (baselines)"
+        "--baselines",
+        default="baselines",
+        metavar="DIR|URL[,…]",
+        help="approved measurements; the history is in the first folder (baselines)",
     )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data sets from local files")
     parser.add_argument("--records", type=Path, metavar="DIR", help="measurements and logs (.quantgate/nights/<run>)")
@@ -45,6 +48,7 @@ def add_nightly(commands: Any) -> None:
 
 
 def _nightly(options: argparse.Namespace) -> int:
+    from quantgate.baselines import absolute
     from quantgate.nightly import Asked, run_night, told
 
     project = Path.cwd()
@@ -53,7 +57,7 @@ def _nightly(options: argparse.Namespace) -> int:
     asked = Asked(
         project=project,
         models=options.models.absolute(),
-        baselines=options.baselines.absolute(),
+        baselines=absolute(options.baselines),
         families=options.family,
         gpu=options.gpu,
         tp=options.tp,

@@ -34,7 +34,7 @@ def add_plan(commands: Any) -> None:
     parser.add_argument("--tp", type=int, metavar="N", help="devices a slot, whatever models.toml says")
     parser.add_argument("--records", type=Path, default=Path(".quantgate/records"), metavar="DIR", help="what may be measured already")
     parser.add_argument(
-        "--baselines", type=Path, default=Path("baselines"), metavar="DIR", help="approved measurements, history (baselines)"
+        "--baselines", default="baselines", metavar="DIR|URL[,…]", help="approved measurements, history (baselines)"
     )
     parser.add_argument("--models", type=Path, default=Path("models.toml"), metavar="FILE", help="families and checkpoints (models.toml)")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data sets from local files")
@@ -46,7 +46,7 @@ def add_plan(commands: Any) -> None:
 
 def _plan(options: argparse.Namespace) -> int:
     from quantgate import registry
-    from quantgate.baselines import BaselineFolder
+    from quantgate.baselines import folder_of, open_baselines
     from quantgate.history import files, read
     from quantgate.matrix import Asked, plan
     from quantgate.suites import catalogue
@@ -58,7 +58,9 @@ def _plan(options: argparse.Namespace) -> int:
     known = catalogue(loaded.suite, options.models)
     families = _with_suites(loaded.select(options.family), options.suites, known, options.models)
     checkpoints = _checkpoints(families, options.checkpoint)
-    reads = [read(file) for file in files(options.baselines, [family.name for family in families])]
+    history = folder_of(options.baselines)
+    there = [] if history is None else files(history, [family.name for family in families])
+    reads = [read(file) for file in there]
     for told in (sentence for one in reads for sentence in one.told):
         print(f"quantgate plan: {told}", file=sys.stderr)
     asked = Asked(
@@ -66,7 +68,7 @@ def _plan(options: argparse.Namespace) -> int:
         families=_fitted(families, options.tp),
         catalogue=known,
         lines=[line for one in reads for line in one.lines],
-        approved=BaselineFolder(options.baselines),
+        approved=open_baselines(options.baselines, lambda line: print(f"quantgate plan: {line}", file=sys.stderr)),
         hosts=options.shards or 1,
         records=None if options.again else options.records,
         data=options.data_dir,

@@ -18,7 +18,7 @@ def add_report(commands: Any) -> None:
     )
     parser.add_argument("records", type=Path, metavar="RECORDS", help="the folder that pytest wrote to (--records)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the report goes")
-    parser.add_argument("--baselines", type=Path, metavar="DIR", help="approved measurements (baselines/, where it is there)")
+    parser.add_argument("--baselines", metavar="DIR|URL[,…]", help="approved measurements (baselines/, where it is there)")
     parser.add_argument("--models", type=Path, metavar="FILE", help="families and suites (models.toml, where it is there)")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data sets from local files: prompts and texts that no record has")
     parser.add_argument("--title", default="", metavar="TEXT", help="the page's title")

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from quantgate.errors import BaselineError, ConfigurationError
+from quantgate.errors import BaselineError, ConfigurationError, StoreAwayError
 from quantgate.fingerprint import of_checkpoint
 from quantgate.judgement.early import why_not
 from quantgate.judgement.rule import Evidence, Others, decide, error
@@ -131,7 +131,10 @@ class Judge(msgspec.Struct, frozen=True):
             return self._speed_since_approval(measured, old) if asked and measured.provenance.device_class != "cpu" else []
         if self.case.checkpoint.precision == REFERENCE_PRECISION and old is None:
             return []
-        own = old if old is not None else self.own(measured)
+        try:
+            own = old if old is not None else self.own(measured)
+        except StoreAwayError as away:  # whether there is one, nobody can tell now; what is answered above stands
+            return [f"{self.case.checkpoint} {self.case.suite} since its approval: {away}"]
         if own is None:
             where = measured.provenance.device_class
             return [f"{self.case.checkpoint} {self.case.suite} since its approval: no approved measurement of its own on {where} yet"]
@@ -162,7 +165,10 @@ class Judge(msgspec.Struct, frozen=True):
             against = self._bf16_baseline(device_class, self.case.suite)
         except BaselineError as missing:
             return str(missing)
-        own = self.approved.load(device_class, self.case.family.name, self.case.checkpoint.name, self.case.suite)
+        try:
+            own = self.approved.load(device_class, self.case.family.name, self.case.checkpoint.name, self.case.suite)
+        except StoreAwayError as away:
+            return str(away)
         questions = []
         for question, baseline, tolerance in (("quality", against, self.case.tolerance), ("drift", own, self.case.drift)):
             if baseline is None or (question == "drift" and tolerance.accuracy_points is None):
@@ -234,7 +240,10 @@ class Judge(msgspec.Struct, frozen=True):
         shown = f"{measured.family}/{measured.checkpoint} {measured.suite}: {median}{limit}"
         if device_class == "cpu":
             return [f"{shown}; on a CPU only a speed-up over BF16 is gated, and none is asked for"]
-        own = old if old is not None else self.own(measured)
+        try:
+            own = old if old is not None else self.own(measured)
+        except StoreAwayError as away:
+            return [f"{shown}; {away}"]
         if not isinstance(own, Throughput):
             return [f"{shown}; no approved measurement of its own on {device_class} yet"]
         tolerance = self.case.tolerance

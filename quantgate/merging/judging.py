@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from quantgate.baselines import BaselineFolder
+from quantgate.baselines import open_baselines
 from quantgate.errors import BaselineError, ConfigurationError, MeasurementError
 from quantgate.judgement import Approved, Case, Judge, Weighed, read_record, weights_here
 from quantgate.merging.parts import Found, Key, said
@@ -43,7 +43,7 @@ class Bench(NamedTuple):
 
 def open_approved(where: str) -> Approved:
     """The approved measurements that --baselines names."""
-    return BaselineFolder(Path(where))
+    return open_baselines(where)
 
 
 def judge_all(records: Mapping[Key, Found], asked: Iterable[Key], bench: Bench) -> dict[Key, Judged]:

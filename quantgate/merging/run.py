@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from quantgate import registry
+from quantgate.baselines import open_baselines
 from quantgate.errors import ConfigurationError, MeasurementError, QuantgateError
 from quantgate.history import FILE, Line, append
 from quantgate.judgement import sentence
@@ -217,7 +218,7 @@ def _report(merged: Merged, into: Path, report: Path, models: Path, baselines: s
     from quantgate.report import write_report
 
     try:
-        _, written = write_report(into, report, baselines=Path(baselines) if Path(baselines).is_dir() else None, models=models)
+        _, written = write_report(into, report, baselines=baselines if open_baselines(baselines).are_there else None, models=models)
     except QuantgateError as error:
         merged.unjudged.append(f"no report: {error}")
     else:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from quantgate.baselines import folder_of
 from quantgate.nightly.cases import Case, Phase
 from quantgate.registry import PRECISIONS
 
@@ -14,15 +15,15 @@ REPORT = (sys.executable, "-m", "quantgate", "report")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """`project`: where conftest.py or pytest.ini is; `families`, `gpu`, `tp`, `inconclusive` as pytest's options of these names; `hours`:
-    until when all has to be over; `shard`: as pytest's --shard; `more`: further arguments for pytest. `records` and `report` are
-    folders, None for one of the night's own below `.quantgate/nights`, and for `report/` in it. `program`, `reporter`: what is run;
-    `output`: a descriptor for what pytest says, None for this process's own.
+    """`project`: where conftest.py or pytest.ini is; `baselines`: folders and URLs, as `--baselines` takes them; `families`, `gpu`, `tp`,
+    `inconclusive` as pytest's options of these names; `hours`: until when all has to be over; `shard`: as pytest's --shard; `more`: further
+    arguments for pytest. `records` and `report` are folders, None for one of the night's own below `.quantgate/nights`, and for `report/`
+    in it. `program`, `reporter`: what is run; `output`: a descriptor for what pytest says, None for this process's own.
     """
 
     project: Path
     models: Path
-    baselines: Path
+    baselines: str
     families: str | None = None
     gpu: str = "auto"
     tp: int | None = None
@@ -36,6 +37,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     program: tuple[str, ...] = PYTEST
     reporter: tuple[str, ...] = REPORT
     output: int | None = None
+
+    @property
+    def history(self) -> Path:
+        """The folder that the history is kept in: the first of `baselines`; the project's own where those are in a store alone."""
+        return folder_of(self.baselines) or self.project / "baselines"
 
 
 def options_of(asked: Asked, family: str, records: Path) -> list[str]:

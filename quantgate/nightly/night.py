@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from quantgate import devices, folders, registry
+from quantgate.baselines import open_baselines
 from quantgate.errors import ConfigurationError
 from quantgate.history import append, files, read
 from quantgate.matrix import Costs, SuiteCost, costs
@@ -46,7 +47,7 @@ def run_night(asked: Asked, say: Callable[[str], None]) -> Night:
     families, known = loaded.select(asked.families), catalogue(loaded.suite, asked.models)
     now = datetime.datetime.now(datetime.UTC)
     run = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    there = files(asked.baselines, [family.name for family in families])
+    there = files(asked.history, [family.name for family in families])
     lines = [line for file in there for line in read(file).lines]
     part = part_of(asked, loaded, families, known, lines)
     if part is not None:
@@ -164,9 +165,9 @@ class _Course:
         self._unsound |= unsound
         self._night.lines += lines
         try:
-            written = append(self._asked.baselines, lines)
+            written = append(self._asked.history, lines)
         except OSError as error:
-            self._night.internal.append(f"the history in {self._asked.baselines} cannot be written: {error.strerror}")
+            self._night.internal.append(f"the history in {self._asked.history} cannot be written: {error.strerror}")
             return
         self._night.histories = list(dict.fromkeys([*self._night.histories, *map(str, written)]))
 
@@ -195,7 +196,11 @@ def _write_report(asked: Asked, records: Path, night: Night, end_at: float, say:
     say(f"report, into {into}")
     seconds = None if math.isinf(end_at) else max(GRACE_SECONDS, end_at - time.monotonic())
     page, began = into / PAGE, time.time()
-    given = {"baselines": asked.baselines if asked.baselines.is_dir() else None, "models": asked.models, "data-dir": asked.data_dir}
+    given = {
+        "baselines": asked.baselines if open_baselines(asked.baselines).are_there else None,
+        "models": asked.models,
+        "data-dir": asked.data_dir,
+    }
     told = [f"--{name}={value}" for name, value in given.items() if value is not None]
     try:
         ended = subprocess.run(

@@ -6,7 +6,6 @@ a newer quantgate makes another one. A mark comes last: an installation that was
 
 import fcntl
 import hashlib
-import os
 import re
 import shutil
 import sys
@@ -54,7 +53,7 @@ def python(progress: Tells, wanted: Environment) -> Path:
     flavour, whose = uv.detect_flavour(), f"{wanted.name}'s environment"
     made_of = repr((metadata(wanted.script), *([wanted.more] if wanted.more else []), flavour, sys.version_info[:2]))
     gib = WITH_TORCH[flavour] if wanted.gib is None else wanted.gib
-    root = folders.private(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "quantgate")
+    root = folders.private(folders.own_cache())
     folder = root / f"{wanted.name}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
     found = folder / "bin" / "python"
     if not (folder / MARK).exists():

@@ -1,7 +1,8 @@
 """What crosses borders: provenance, measurements, verdicts. Frozen, typed, and JSON as the contract has it."""
 
-from quantgate.records.apart import TOPK, read_measurement, topk_of, write_apart
-from quantgate.records.base import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, Approval, Oldest, Provenance, Spread, Started
+from quantgate.records.apart import TOPK, Fetch, Keep, divided, read_measurement, topk_of, whole, write_apart
+from quantgate.records.base import AS_DECLARED, NOT_KNOWN, NOT_RECORDED, PLAIN, Apart, Approval, Oldest, Provenance, Spread, Started
+from quantgate.records.cached import cached, keep_cached
 from quantgate.records.files import (
     HARNESS,
     VERDICT,
@@ -32,6 +33,7 @@ __all__ = [
     "VERDICT",
     "Answer",
     "Answers",
+    "Apart",
     "Approval",
     "ClientUse",
     "CounterCheck",
@@ -40,7 +42,9 @@ __all__ = [
     "Divergence",
     "DocumentLoss",
     "DocumentTopK",
+    "Fetch",
     "GroupLoss",
+    "Keep",
     "Limit",
     "MeanLoss",
     "Measurement",
@@ -57,15 +61,19 @@ __all__ = [
     "Throughput",
     "Unanswered",
     "Verdict",
+    "cached",
     "decode",
+    "divided",
     "encode",
     "harness_folder_of",
+    "keep_cached",
     "read_measurement",
     "read_outcomes",
     "read_shard",
     "topk_of",
     "unfinished_of",
     "verdict_file",
+    "whole",
     "write_apart",
     "write_inspection",
     "write_outcomes",

@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from typing import Annotated
 
 import msgspec
 
@@ -67,6 +68,15 @@ class Oldest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     figure: float
     changed: dict[str, float] = {}
     tokens_an_answer: float | None = None
+
+
+class Apart(msgspec.Struct, frozen=True, kw_only=True):
+    """Where what is heavy of a baseline lies, if not in its file: an object of so many `bytes`, found and checked by its SHA-256 (64
+    hexadecimal digits), with so many `items` (answers or documents)."""
+
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    bytes: int
+    items: int
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):

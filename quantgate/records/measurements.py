@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from quantgate.records.base import Approval, Oldest, Record, Spread
+from quantgate.records.base import Apart, Approval, Oldest, Record, Spread
 from quantgate.records.speed import Throughput
 
 
@@ -101,9 +101,10 @@ class StoppedEarly(msgspec.Struct, frozen=True, kw_only=True):
 
 class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
     """`topk` holds a fixed sample of the documents; a baseline has the second run of some documents in `again`,
-    the divergence between its two runs, and its history. `topk_sha256` stands in a file whose `topk` lies beside it (`apart.py`), never
-    in what was read or measured. `client_cpu_share`: CPU seconds a second of the process that asked, while it
-    did, where that was recorded; near 1 the client was slower than the server, which takes time and changes no figure."""
+    the divergence between its two runs, and its history. `topk_sha256` stands in a file whose `topk` lies beside it, `apart` in one whose
+    `documents`, `again` and `topk` lie in a store (`apart.py`), neither in what was read or measured. `client_cpu_share`: CPU
+    seconds a second of the process that asked, while it did, where that was recorded; near 1 the client was slower than the server, which
+    takes time and changes no figure."""
 
     documents: list[DocumentLoss]
     nll_per_token: float
@@ -113,6 +114,7 @@ class TextLoss(Record, frozen=True, kw_only=True, tag="text_loss"):
     again_divergence: Divergence | None = None
     topk: list[DocumentTopK] = msgspec.field(default_factory=list)
     topk_sha256: str | None = None
+    apart: Apart | None = None
     client_cpu_share: float | None = None
     history: list[Approval] = msgspec.field(default_factory=list)
     oldest: Oldest | None = None
@@ -126,7 +128,7 @@ class Answers(Record, frozen=True, kw_only=True, tag="answers"):
     """`accuracy` counts `correct` (strict form), `accuracy_flexible` the answer found anywhere; `again`, `history` as in TextLoss.
     `failed`: items whose requests failed for good, by id, with the reason; they are no items of this record. `stopped` stands where not
     all of the suite was asked. `category_mean` stands where a suite has a second mean, over groups of the mean over their tasks;
-    `mean`: which of the two is judged.
+    `mean`: which of the two is judged. `apart` stands in a file whose `items` and `again` lie in a store (`apart.py`).
     """
 
     items: list[Answer]
@@ -138,6 +140,7 @@ class Answers(Record, frozen=True, kw_only=True, tag="answers"):
     failed: dict[str, str] = msgspec.field(default_factory=dict)
     again: list[Answer] = msgspec.field(default_factory=list)
     stopped: StoppedEarly | None = None
+    apart: Apart | None = None
     history: list[Approval] = msgspec.field(default_factory=list)
     oldest: Oldest | None = None
 

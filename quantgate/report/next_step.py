@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from quantgate.baselines import BaselineFolder
+from quantgate.baselines import Baselines
 from quantgate.records import Measurement, Verdict
 from quantgate.registry import REFERENCE_PRECISION, Family
 
@@ -16,7 +16,7 @@ class Places(NamedTuple):
     has to repeat; `family` is None where no models.toml was found, and then no command names a checkpoint's files."""
 
     records: Path
-    baselines: Path | None = None
+    baselines: Baselines | None = None
     family: Family | None = None
     models: Path | None = None
     options: tuple[str, ...] = ()
@@ -50,7 +50,9 @@ def _compare(judged: Verdict, measured: Measurement, against: Measurement | None
     """The two records once more, item by item in the same words."""
     if places.baselines is None or against is None or judged.against == "same run" or judged.drop is None:
         return ""
-    before = BaselineFolder(places.baselines).place(against)
+    before = places.baselines.place(against)
+    if before is None:
+        return ""  # it stands in a store alone
     now = places.records / measured.family / measured.checkpoint / f"{measured.suite}.json"
     models = ["--models", str(places.models)] if places.models is not None else []
     return shlex.join(["quantgate", "compare", str(before), str(now), *models])

@@ -10,7 +10,7 @@ def write_report(
     records: Path,
     into: Path,
     *,
-    baselines: Path | None = None,
+    baselines: str | Path | None = None,
     models: Path | None = None,
     data_dir: Path | None = None,
     options: tuple[str, ...] = (),

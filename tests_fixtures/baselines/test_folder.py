@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from quantgate.baselines.folder import BaselineFolder, place_of
+from quantgate.baselines import BaselineFolder, place_of
 from quantgate.errors import BaselineError
 from quantgate.records import write_record
 from tests_fixtures.doubles.examples import PROVENANCE, answers, text_loss

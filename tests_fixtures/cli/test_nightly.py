@@ -29,7 +29,7 @@ def test_its_options_and_what_stands_behind_them(asked: list[Asked], tmp_path: P
     assert main(["nightly", "--gpu=0,1", "--family=all", "--hours=8", "--records=r", "--", "--must-run", "--stop-early"]) == 1
     (one,) = asked
     assert (one.gpu, one.families, one.hours, one.records, one.more) == ("0,1", "all", 8.0, tmp_path / "r", ("--must-run", "--stop-early"))
-    assert (one.models, one.baselines, one.project) == (tmp_path / "models.toml", tmp_path / "baselines", tmp_path)
+    assert (one.models, one.baselines, one.project) == (tmp_path / "models.toml", str(tmp_path / "baselines"), tmp_path)
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "quantgate nightly: fail: a/b c: worse"
     assert said[-1] == "quantgate nightly: exit code 1: a verdict or a test failed"

@@ -29,6 +29,7 @@ checkpoint = [
 BEGINNING = """
 import math, os, pathlib, pytest
 from fixtures.snapshots import store_baseline
+from quantgate.baselines import open_baselines
 from tests_fixtures.doubles.examples import PROVENANCE, answers, provenance_of, text_loss
 """
 GATE = """

@@ -57,7 +57,7 @@ class LittleNight:
         fields = {
             "project": self.folder,
             "models": self.models,
-            "baselines": self.baselines,
+            "baselines": str(self.baselines),
             "gpu": "cpu",
             "program": (sys.executable, "-I", "-S", str(PYTEST), str(self.folder)),
             "reporter": (sys.executable, "-I", "-S", "-c", WRITES_A_PAGE),

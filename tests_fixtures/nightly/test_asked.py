@@ -11,7 +11,7 @@ from quantgate.registry import load
 from quantgate.suites import SUITES
 from tests_fixtures.doubles.little_night import FAMILY, NODES, REFERENCE, SPEED, TEXT
 
-ASKED = Asked(project=Path(), models=Path("m.toml"), baselines=Path("b"), gpu="0,1", more=("--stop-early",))
+ASKED = Asked(project=Path(), models=Path("m.toml"), baselines="b", gpu="0,1", more=("--stop-early",))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import datetime
 from pathlib import Path
 
 from quantgate import suites
-from quantgate.baselines import BaselineFolder
+from quantgate.baselines import Baselines, open_baselines
 from quantgate.errors import ConfigurationError
 from quantgate.registry import Registry
 from quantgate.report.next_step import Places
@@ -16,7 +16,7 @@ from quantgate.report.page.values import Page
 def build(
     records: Path,
     *,
-    baselines: Path | None = None,
+    baselines: str | Path | None = None,
     models: Path | None = None,
     registry: Registry | None = None,
     data_dir: Path | None = None,
@@ -31,8 +31,10 @@ def build(
     if not records.is_dir():
         raise ConfigurationError(f"{records} is no folder; name the one that pytest wrote its records to (--records)")
     now = now or datetime.datetime.now(datetime.UTC)
-    there = baselines if baselines is not None and baselines.is_dir() else None
-    seen = found.find(records, BaselineFolder(there) if there is not None else None)
+    remarks: list[str] = []
+    opened = open_baselines(baselines, remarks.append) if baselines is not None else None
+    there = opened if opened is not None and opened.are_there else None
+    seen = found.find(records, there)
     if not (seen.measured or seen.outcomes or seen.unreadable):
         raise ConfigurationError(f"{records} holds no record; name the folder that pytest wrote to (--records), or measure first")
     beside = None if models is None or models.resolve() == Path("models.toml").resolve() else models
@@ -58,11 +60,18 @@ def build(
         engines=provenance.engines(measured),
         provenance=provenance.provenances(measured),
         ages=provenance.ages(measured, now),
-        trends=trend.trends(there, families),
+        trends=trend.trends(_history(there), families),
         unreadable=seen.unreadable,
         records=str(records),
-        remarks=[] if there is not None else ["No folder of baselines was given: BF16's records of this run stand in for them."],
+        remarks=remarks if there is not None else ["No folder of baselines was given: BF16's records of this run stand in for them."],
     )
+
+
+def _history(there: Baselines | None) -> Path | None:
+    """The folder with what became of each night; that of baselines in a store alone is where `quantgate nightly` keeps it."""
+    if there is None or there.local is not None:
+        return None if there is None else there.local
+    return Path("baselines")
 
 
 def _loader(registry: Registry | None, models: Path | None, data_dir: Path | None) -> "_Loader":

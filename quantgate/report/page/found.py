@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from quantgate.baselines import BaselineFolder, is_unchanged
+from quantgate.baselines import BaselineFolder, Baselines, is_unchanged
 from quantgate.errors import BaselineError, MeasurementError
 from quantgate.judgement import malformed
 from quantgate.records import INSPECTION, OUTCOMES, VERDICT, Measurement, Outcome, Verdict, decode, read_measurement, read_outcomes
@@ -76,7 +76,7 @@ class Found(NamedTuple):
     unreadable: list[str]
 
 
-def find(records: Path, baselines: BaselineFolder | None) -> Found:
+def find(records: Path, baselines: BaselineFolder | Baselines | None) -> Found:
     """Everything below `records`; a file that cannot be read is told, and hides no other."""
     unreadable: list[str] = []
     measured = list(_measurements(records, unreadable))
@@ -133,7 +133,7 @@ def _open(outcomes: list[Outcome], measured: list[Measured]) -> list[Outcome]:
 class _Approved:
     """Approved measurements, each read once."""
 
-    def __init__(self, folder: BaselineFolder | None, unreadable: list[str]) -> None:
+    def __init__(self, folder: BaselineFolder | Baselines | None, unreadable: list[str]) -> None:
         self._folder, self._unreadable = folder, unreadable
         self._read: dict[tuple[str, str, str, str], Measurement | None] = {}
 
@@ -163,5 +163,5 @@ class _Approved:
 
     def _checkpoints(self, device_class: str, family: str) -> list[str]:
         assert self._folder is not None
-        place = self._folder.root / device_class.replace("/", "-") / family
-        return sorted((one.name for one in place.glob("*") if one.is_dir()), key=lambda name: (name != REFERENCE_PRECISION, name))
+        there = self._folder.checkpoints(device_class, family)
+        return sorted(there, key=lambda name: (name != REFERENCE_PRECISION, name))
