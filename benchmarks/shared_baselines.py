@@ -6,11 +6,14 @@ and a little proxy between them and the store, which can delay and be cut. moto 
 
 import argparse
 import contextlib
+import datetime
+import hashlib
 import importlib.util
 import json
 import math
 import os
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -19,6 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +31,17 @@ import msgspec
 from benchmarks.little_proxy import Proxy, free_port
 from quantgate.baselines import approval_of, open_baselines, with_history
 from quantgate.errors import BaselineError, StoreAwayError
-from quantgate.records import Apart, Keep, Measurement, TextLoss, cached, read_measurement, write_apart
+from quantgate.records import Apart, Keep, Measurement, TextLoss, read_measurement, write_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT, QUESTIONS = (read_measurement(ROOT / f"baselines/cpu/reference/bf16/reference-{name}.json") for name in ("text", "questions"))
 URL, BUCKET, NAMES = "s3://team/gates", "team", ("one", "two", "three")
 S3FS, MOTO = "s3fs==2026.9.0", "moto[server]==5.2.5"
-WHEN = __import__("datetime").datetime(2026, 11, 28, tzinfo=__import__("datetime").UTC)
+WHEN = datetime.datetime(2026, 11, 28, tzinfo=datetime.UTC)
 
 
 def uv_run(*more: str) -> list[str]:
-    return [str(Path(sys.prefix) / "bin" / "uv"), "run", "--quiet", "--no-project", *more]
+    return [str(ROOT / ".venv" / "bin" / "uv"), "run", "--quiet", "--no-project", *more]
 
 
 def text(suite: str, factor: float) -> TextLoss:
@@ -56,25 +60,28 @@ def into(root: Path, measured: Measurement, keep: Keep | None) -> None:
     write_apart(path, measured, keep)
 
 
-def approve(where: str, measured: Measurement, by: str) -> None:
+def approve(where: str, measured: Measurement, by: str) -> bool:
     baselines = open_baselines(where)
     old = baselines.load(measured.provenance.device_class, measured.family, measured.checkpoint, measured.suite)
     baselines.approve(with_history(measured, old, approval_of(measured, "round", by, WHEN)), into)
+    return True
 
 
 def work(who: str, clone: Path, rounds: int, seed: int) -> None:
     """One process: approve into the store alone, read it, approve into the clone and the store, read that."""
     dice, counts, said = random.Random(seed), Counter[str](), Counter[str]()
     for number in range(rounds):
-        factor, suite = 1 + dice.random() / 100, dice.choice(NAMES)
-        for what, step in (
-            ("approved", lambda: approve(URL, text(suite, factor), who)),  # noqa: B023 (called at once)
-            ("read", lambda: _read(URL, dice.choice(NAMES))),
-            ("approved in git", lambda: number % 5 == 0 and approve(f"{clone},{URL}", text(f"{suite}-{who}", factor), who)),  # noqa: B023
-            ("read through git", lambda: _read(f"{clone},{URL}", f"{suite}-{who}")),  # noqa: B023
-        ):
+        factor, suite, other = 1 + dice.random() / 100, dice.choice(NAMES), dice.choice(NAMES)
+        steps: dict[str, Callable[[], bool]] = {
+            "approved": partial(approve, URL, text(suite, factor), who),
+            "read": partial(_read, URL, other),
+            "read through git": partial(_read, f"{clone},{URL}", f"{suite}-{who}"),
+        }
+        if number % 5 == 0:
+            steps["approved in git"] = partial(approve, f"{clone},{URL}", text(f"{suite}-{who}", factor), who)
+        for what, step in steps.items():
             try:
-                if step() is not False:
+                if step():
                     counts[what] += 1
             except StoreAwayError as error:
                 counts["away"] += 1
@@ -120,7 +127,7 @@ def _answers(port: int) -> bool:
 
 
 def s3() -> Any:
-    import s3fs
+    import s3fs  # type: ignore[import-not-found]  # in an environment of its own
 
     return s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
 
@@ -158,7 +165,7 @@ def check(files: Any) -> str:
             apart = msgspec.convert(light["apart"], Apart)
             content = files.cat_file(f"{URL}/objects/{apart.sha256[:2]}/{apart.sha256}")
             assert len(content) == apart.bytes
-            assert __import__("hashlib").sha256(content).hexdigest() == apart.sha256
+            assert hashlib.sha256(content).hexdigest() == apart.sha256
             total += 1
     return f"{total} approvals in the store, numbered without a gap, each on top of the one before, all items there and whole"
 
@@ -193,24 +200,21 @@ def latency(proxy: Proxy, root: Path) -> None:
         proxy.delay = delay
 
         def cold() -> None:
-            import shutil
-
             shutil.rmtree(root / "cache-late", ignore_errors=True)
-            _read(f"{root / 'clone-a'},{URL}", "one-a0")
+            _read(f"{root / 'clone-a'},{URL}", "mine")
 
         alone = milliseconds(lambda: _read(URL, "one"))
-        warm = milliseconds(lambda: _read(f"{root / 'clone-a'},{URL}", "one-a0"))
-        print(
-            f"latency {2000 * delay:.0f} ms a round trip: git + store {milliseconds(cold):.0f} ms, cached {warm:.1f} ms; store alone {alone:.0f} ms"
-        )
+        warm = milliseconds(lambda: _read(f"{root / 'clone-a'},{URL}", "mine"))
+        said = f"git + store {milliseconds(cold):.0f} ms, cached {warm:.1f} ms; store alone {alone:.0f} ms"
+        print(f"latency {2000 * delay:.0f} ms a round trip: {said}")
     proxy.delay = 0.0
 
 
-def stopped(proxy: Proxy, process: subprocess.Popen[bytes], root: Path) -> None:
+def stopped(process: subprocess.Popen[bytes], root: Path) -> None:
     """What is said, one after the other, of a store that hangs, is gone, and comes back empty."""
     both = f"{root / 'clone-a'},{URL}"
-    in_git = lambda: _read(both, "one-a0")  # noqa: E731
-    _read(both, "one-a0")
+    in_git = partial(_read, both, "mine")
+    in_git()
     os.killpg(process.pid, signal.SIGSTOP)
     print("hangs, store alone:  ", sentence(lambda: open_baselines(URL, seconds=3).load("cpu", "reference", "bf16", "one")))
     print("hangs, git + cache:  ", sentence(in_git))
@@ -220,10 +224,8 @@ def stopped(proxy: Proxy, process: subprocess.Popen[bytes], root: Path) -> None:
     process.wait()
     print("killed, store alone: ", sentence(lambda: _read(URL, "one")))
     print("killed, git + cache: ", sentence(in_git))
-    print(
-        "killed, approval:    ",
-        open_baselines(both).approve(with_history(QUESTIONS, None, approval_of(QUESTIONS, None, "Ann", WHEN)), into),
-    )
+    kept = with_history(QUESTIONS, None, approval_of(QUESTIONS, None, "Ann", WHEN))
+    print("killed, approval:    ", open_baselines(both).approve(kept, into))
     print("killed, that one:    ", sentence(lambda: _read(both, QUESTIONS.suite)))
     print("killed, approval, store alone:", sentence(lambda: approve(URL, text("one", 1.5), "Ann")))
 
@@ -238,12 +240,8 @@ def main() -> None:
         return work(who, Path(clone), int(rounds), int(seed))
     if importlib.util.find_spec("s3fs") is None:  # once more, in an environment that has it on top of this one
         environment = os.environ | {"VIRTUAL_ENV": sys.prefix}
-        sys.exit(
-            subprocess.run(
-                uv_run("--with", S3FS, "python", "-m", "benchmarks.shared_baselines", *sys.argv[1:]), env=environment, cwd=ROOT
-            ).returncode
-        )
-    assert cached is not None
+        again = uv_run("--with", S3FS, "python", "-m", "benchmarks.shared_baselines", *sys.argv[1:])
+        sys.exit(subprocess.run(again, env=environment, cwd=ROOT, check=False).returncode)
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, server(port) as process, Proxy(port) as proxy:
         root = Path(folder)
@@ -254,6 +252,7 @@ def main() -> None:
         }
         os.environ |= {"AWS_SECRET_ACCESS_KEY": "testing-secret"}
         s3().mkdir(BUCKET)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a TextIO is one here
         told(f"{options.rounds} rounds of 4 processes on 2 hosts", *hosts(root, options.rounds))
         print("  ", check(s3()))
 
@@ -266,8 +265,9 @@ def main() -> None:
 
         told("the connection cut three times for 2 s", *hosts(root, max(options.rounds // 2, 1), cut))
         print("  ", check(s3()))
+        approve(f"{root / 'clone-a'},{URL}", text("mine", 1.0), "Ann")
         latency(proxy, root)
-        stopped(proxy, process, root)
+        stopped(process, root)
         with server(port):
             print("back, and empty:     ", sentence(lambda: _read(URL, "one")))
             s3().mkdir(BUCKET)

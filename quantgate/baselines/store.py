@@ -5,7 +5,9 @@ ends a call to a store that does not answer. After such a call the store counts 
 Credentials are fsspec's to find (the environment, its configuration, the tools' own files); none goes through here.
 """
 
+import logging
 import os
+import re
 import tempfile
 import threading
 import time
@@ -17,6 +19,7 @@ from quantgate.errors import StoreAwayError
 from quantgate.plain_text import in_a_line, without_secrets
 
 T = TypeVar("T")
+LOG = logging.getLogger(__name__)
 SECONDS, BYTES_A_SECOND = 20.0, 2**20
 """How long a call may take: so many seconds, and those that its bytes take at this rate."""
 AWAY_SECONDS = 15.0
@@ -27,8 +30,11 @@ S3_CALLS = {"connect_timeout": 5, "read_timeout": 15, "retries": {"max_attempts"
 """For botocore, where fsspec's own configuration says nothing: seconds, and how often a call is sent."""
 EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 LOCAL = ("file", "local")
-DENIED = ("403", "accessdenied", "access denied", "forbidden", "unauthorized", "401", "read-only", "read only")
-NO_SUCH = ("bucket does not exist", "nosuchbucket", "repository not found")
+DENIED = re.compile(r"\b(?:40[13]|accessdenied|access denied|forbidden|unauthorized|read-only|read only)\b", re.IGNORECASE)
+NO_SUCH = re.compile(r"bucket does not exist|nosuchbucket|repository not found", re.IGNORECASE)
+NO_CREDENTIALS = re.compile(r"credentials", re.IGNORECASE)
+URLS = re.compile(r"\w+://[^\s\"']+")
+"""In which a port or a name may look like a reason."""
 
 
 class Store:
@@ -97,17 +103,19 @@ class Store:
             if self._scheme in S3 and "config_kwargs" not in fsspec.config.conf.get("s3", {}):
                 options["config_kwargs"] = S3_CALLS
             files, root = fsspec.core.url_to_fs(self.url, **options)
+            if files.async_impl:  # what breaks beside a call that is told here would be a traceback on the terminal
+                files.loop.set_exception_handler(lambda _, context: LOG.debug("%s", context.get("exception")))
             self._opened = files, str(root).rstrip("/")
         return self._opened
 
     def _told(self, error: Exception, what: str, seconds: float) -> StoreAwayError:
         if isinstance(error, ImportError):
             package = EXTRAS.get(self._scheme)
-            way = f"pip install {package}" if package is not None else in_a_line(str(error), LONGEST_REASON)
+            way = f"pip install {package}" if package is not None else in_a_line(str(error))
             return StoreAwayError(f"{self.url} cannot be reached: the package for {self._scheme}:// is not installed; {way}")
         if isinstance(error, TimeoutError):
             return StoreAwayError(f"{self.url} cannot be reached: no answer within {seconds:.0f} s; is its endpoint right, and is it up?")
-        if "credentials" in type(error).__name__.lower() or _says(error, ("credentials",)):
+        if NO_CREDENTIALS.search(type(error).__name__) or _says(error, NO_CREDENTIALS):
             way = "give them as fsspec takes them: the environment, or the store's own configuration files"
             return StoreAwayError(f"{self.url} cannot be reached: no usable credentials ({_words(error)}); {way}")
         if isinstance(error, PermissionError) or _says(error, DENIED):
@@ -118,11 +126,12 @@ class Store:
 
 
 def _words(error: Exception) -> str:
-    return in_a_line(without_secrets(f"{type(error).__name__}: {error}"), LONGEST_REASON)
+    said = in_a_line(without_secrets(f"{type(error).__name__}: {error}")).rstrip(".")
+    return said if len(said) <= LONGEST_REASON else f"{said[:LONGEST_REASON]}…"
 
 
-def _says(error: Exception, words: tuple[str, ...]) -> bool:
-    return any(word in f"{error} {error.__cause__ or ''}".lower() for word in words)
+def _says(error: Exception, words: re.Pattern[str]) -> bool:
+    return words.search(URLS.sub("", f"{error} {error.__cause__ or ''}")) is not None
 
 
 def _within(seconds: float, work: Callable[[], T]) -> T:

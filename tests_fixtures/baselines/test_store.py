@@ -84,11 +84,16 @@ class NoCredentialsError(Exception):
 @pytest.mark.parametrize(
     ("error", "said", "denied"),
     [
-        (EndpointConnectionError("refused, key AKIA?secret=hunter22"), r"cannot be reached \(EndpointConnectionError: refused", False),
+        (
+            EndpointConnectionError('no way to "http://host:403/?secret=hunter22"'),
+            r"cannot be reached \(EndpointConnectionError: no way",
+            False,
+        ),
         (NoCredentialsError("Unable to locate"), r"no usable credentials .* give them as fsspec takes them", False),
         (PermissionError("Access Denied"), r"to read is not allowed \(PermissionError: Access Denied\); ask for the right to", True),
         (ImportError("Install s3fs"), r"the package for plain:// is not installed; Install s3fs", False),
         (FileNotFoundError("The specified bucket does not exist"), r"no such bucket or repository; is its name right\?", False),
+        (OSError("An error occurred (403) when calling HeadObject"), r"to read is not allowed \(OSError", True),
         (KeyError("odd"), r"cannot be reached \(KeyError: 'odd'\)", False),
     ],
     ids=lambda one: type(one).__name__ if isinstance(one, Exception) else None,
