@@ -232,7 +232,7 @@ def stopped(process: subprocess.Popen[bytes], root: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Baselines in S3, by two hosts at once.")
-    parser.add_argument("--rounds", type=int, default=200, metavar="N", help="of each of the four processes (200)")
+    parser.add_argument("--rounds", type=int, default=200, metavar="N", help="of all four processes together (200)")
     parser.add_argument("--work", nargs=4, metavar=("WHO", "CLONE", "ROUNDS", "SEED"), help="one of the processes (for itself)")
     options = parser.parse_args()
     if options.work:
@@ -242,6 +242,7 @@ def main() -> None:
         environment = os.environ | {"VIRTUAL_ENV": sys.prefix}
         again = uv_run("--with", S3FS, "python", "-m", "benchmarks.shared_baselines", *sys.argv[1:])
         sys.exit(subprocess.run(again, env=environment, cwd=ROOT, check=False).returncode)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or the server would outlive us
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, server(port) as process, Proxy(port) as proxy:
         root = Path(folder)
@@ -253,7 +254,7 @@ def main() -> None:
         os.environ |= {"AWS_SECRET_ACCESS_KEY": "testing-secret"}
         s3().mkdir(BUCKET)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a TextIO is one here
-        told(f"{options.rounds} rounds of 4 processes on 2 hosts", *hosts(root, options.rounds))
+        told(f"{options.rounds} rounds by 4 processes on 2 hosts", *hosts(root, math.ceil(options.rounds / 4)))
         print("  ", check(s3()))
 
         def cut() -> None:
@@ -263,7 +264,7 @@ def main() -> None:
                 time.sleep(2)
                 proxy.up()
 
-        told("the connection cut three times for 2 s", *hosts(root, max(options.rounds // 2, 1), cut))
+        told("the connection cut three times for 2 s", *hosts(root, math.ceil(options.rounds / 8), cut))
         print("  ", check(s3()))
         approve(f"{root / 'clone-a'},{URL}", text("mine", 1.0), "Ann")
         latency(proxy, root)
