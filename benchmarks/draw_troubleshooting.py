@@ -42,6 +42,12 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ("fixtures/placement", "", "Choosing devices"),
     ("fixtures/options", "no suite|no such suite", "An unknown suite, family or key"),
     ("fixtures/(plugin|parametrization|options)", "", "The command line is not understood"),
+    ("quantgate/baselines/(where)", "", "The command line is not understood"),
+    (
+        "quantgate/baselines/(store|objects|chain|shared)|records/apart",
+        r"<url>|<self.url>|<what>|store|folder before",
+        "A store of baselines is away",
+    ),
     ("quantgate/baselines|quantgate/records", "", "A baseline or record cannot be read"),
     ("judgement/judge", "", "No BF16 baseline"),
     ("cli/init", "", "No BF16 baseline"),
