@@ -15,13 +15,15 @@ ROOMS = ("quantgate", "fixtures")
 SPOKEN = frozenset(
     {
         "BaselineError", "CollectError", "ConfigurationError", "FailedRequestError", "GatedDataError", "LackingError", "MeasurementError",
-        "QuantizeError", "RecordError", "RefusedError", "RequestError", "ServerError", "ShardError", "UnusableError", "UsageError",
+        "QuantizeError", "RecordError", "RefusedError", "RequestError", "ServerError", "ShardError", "StoreAwayError",
+        "UnusableError", "UsageError",
     }
 )  # fmt: skip
 """What is raised to be read by whoever runs the tool."""
 INTERNAL = frozenset(
     {
-        "AttributeError", "FailedRequestsError", "FloatingPointError", "NotADirectoryError", "OSError", "RuntimeError", "StoppedError",
+        "AttributeError", "FailedRequestsError", "FileExistsError", "FloatingPointError", "NotADirectoryError", "OSError",
+        "RuntimeError", "StoppedError",
         "TypeError", "ValueError",
     }
 )  # fmt: skip

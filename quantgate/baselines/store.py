@@ -88,7 +88,7 @@ class Store:
         except (FileNotFoundError, FileExistsError) as error:
             if not _says(error, NO_SUCH):
                 raise
-            raise StoreAwayError(f"{self.url}: there is no such bucket or repository; is its name right?") from None
+            raise StoreAwayError(f"{self.url}: there is no such bucket or repository; look at its name") from None
         except Exception as error:  # noqa: BLE001 (each file system has its own errors, and none may end a run)
             away = self._told(error, what, seconds)
             if not away.denied:
@@ -114,7 +114,9 @@ class Store:
             way = f"pip install {package}" if package is not None else in_a_line(str(error))
             return StoreAwayError(f"{self.url} cannot be reached: the package for {self._scheme}:// is not installed; {way}")
         if isinstance(error, TimeoutError):
-            return StoreAwayError(f"{self.url} cannot be reached: no answer within {seconds:.0f} s; is its endpoint right, and is it up?")
+            return StoreAwayError(
+                f"{self.url} cannot be reached: no answer within {seconds:.0f} s; look at its endpoint, and whether it is up"
+            )
         if NO_CREDENTIALS.search(type(error).__name__) or _says(error, NO_CREDENTIALS):
             way = "give them as fsspec takes them: the environment, or the store's own configuration files"
             return StoreAwayError(f"{self.url} cannot be reached: no usable credentials ({_words(error)}); {way}")
@@ -122,7 +124,7 @@ class Store:
             return StoreAwayError(f"{self.url}: to {what} is not allowed ({_words(error)}); ask for the right to", denied=True)
         if isinstance(error, OSError) and error.strerror and self._scheme in LOCAL:
             return StoreAwayError(f"{self.url}: to {what} is not possible: {error.strerror}", denied=what == "write")
-        return StoreAwayError(f"{self.url} cannot be reached ({_words(error)}); is its endpoint right, and is it up?")
+        return StoreAwayError(f"{self.url} cannot be reached ({_words(error)}); look at its endpoint, and whether it is up")
 
 
 def _words(error: Exception) -> str:

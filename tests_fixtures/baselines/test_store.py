@@ -92,7 +92,7 @@ class NoCredentialsError(Exception):
         (NoCredentialsError("Unable to locate"), r"no usable credentials .* give them as fsspec takes them", False),
         (PermissionError("Access Denied"), r"to read is not allowed \(PermissionError: Access Denied\); ask for the right to", True),
         (ImportError("Install s3fs"), r"the package for plain:// is not installed; Install s3fs", False),
-        (FileNotFoundError("The specified bucket does not exist"), r"no such bucket or repository; is its name right\?", False),
+        (FileNotFoundError("The specified bucket does not exist"), r"no such bucket or repository; look at its name", False),
         (OSError("An error occurred (403) when calling HeadObject"), r"to read is not allowed \(OSError", True),
         (KeyError("odd"), r"cannot be reached \(KeyError: 'odd'\)", False),
     ],
