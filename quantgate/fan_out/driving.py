@@ -24,8 +24,8 @@ KILLED = -9
 
 
 class Driver:
-    """`job_of` makes a work's job, with what it has measured before; `take` keeps a piece of news, and returns the line to be shown; `ready`
-    says why a work whose `after` has ended cannot be run all the same, None: it can; `show` is called with a course that has changed.
+    """`job_of` makes a work's job, with what it has measured before; `take` keeps news of a course; `ready` says why a work whose
+    `after` has ended cannot be run all the same, None: it can; `show` is called with a course that has changed.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Driver:
             running = sum(one.state == "runs" for one in alike)
             asked = sum(one.state == "asked" for one in alike)
             if asked < max(1, sum(place.fits(need) for place in places) - running):
+                course.attempts += 1
                 left = None if self._end_at is None else self._end_at - self._clock()
                 self._attempts[course.work.name] = self._engine.start(self._job_of(course.work, left), need)
                 self._become(course, "asked")
@@ -100,7 +101,6 @@ class Driver:
 
     def _heard(self, course: Course, attempt: Attempt, news: News) -> None:
         if news.kind == "begun":
-            course.attempts += 1
             course.host, course.began = news.host, self._clock()
             self._become(course, "runs")
         self._take(course, news)

@@ -1,4 +1,4 @@
-"""A program on a node, `python -m quantgate.fan_out.keeper`: it runs one unit's pytests in a folder of its own and tells what becomes of it.
+"""A program on a node, `python -m quantgate.fan_out.keeper`: it runs one unit's pytests in a folder and tells what becomes of it.
 
 A job comes on standard input, news go to standard output (`wire.py`). Standard input that ends means stop, whatever ended it: whoever
 waits here was interrupted, or died, or the node's Ray did. Then pytest is ended as Ctrl-C ends it, with its servers, and the folder goes.
@@ -101,6 +101,9 @@ def _stop_at_the_end_of(descriptor: int) -> None:
 
 
 def main() -> int:
+    if os.fork():  # a child of a Ray worker is killed with it, and this is to end in good order
+        os._exit(0)
+    os.setsid()
     news = os.dup(1)  # nothing else may write between the frames
     os.dup2(2, 1)
     teller = Teller(news)

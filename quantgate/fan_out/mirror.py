@@ -3,7 +3,7 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ class Mirror:
     def __init__(self, folder: Path, told: bool = False) -> None:
         self._folder, self._seen = folder, dict[str, Seen]()
         if told:
-            self._seen = {name: seen for name, seen in _files(folder)}
+            self._seen = dict(_files(folder))
 
     def changes(self) -> Iterator[Piece]:
         """What is new since the last time, in the order of paths; a file that is being moved into place is told the next time."""
@@ -58,13 +58,13 @@ def _files(folder: Path) -> Iterator[tuple[str, Seen]]:
             if name.startswith(".") or name in LEFT_OUT or name.endswith(TEMPORARY):
                 continue
             with contextlib.suppress(FileNotFoundError):
-                found = os.lstat(os.path.join(root, name))
+                file = Path(root, name)
+                found = file.lstat()
                 if stat.S_ISREG(found.st_mode):
-                    path = Path(root, name).relative_to(folder).as_posix()
-                    yield path, Seen(found.st_ino, found.st_size, found.st_mtime_ns)
+                    yield file.relative_to(folder).as_posix(), Seen(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def _pieces(file: Path, name: str, start: int, seen: Seen) -> Iterator[Piece]:
+def _pieces(file: Path, name: str, start: int, seen: Seen) -> Generator[Piece, None, int]:
     """Returns where it ended. Only what grows comes in several pieces: of anything else half is nothing."""
     with file.open("rb") as opened:
         if not name.endswith(GROWS):
