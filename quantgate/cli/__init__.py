@@ -17,6 +17,7 @@ from quantgate.cli.bisect import add_bisect
 from quantgate.cli.codes import COULD_NOT
 from quantgate.cli.compare import add_compare
 from quantgate.cli.devices import add_devices
+from quantgate.cli.fan_out import add_fan_out
 from quantgate.cli.history import add_history
 from quantgate.cli.init import add_init
 from quantgate.cli.inspect import add_inspect
@@ -31,7 +32,7 @@ from quantgate.errors import QuantgateError
 
 __all__ = ["main", "make_parser"]
 
-WITH_A_COMMAND = ("nightly", "bisect")
+WITH_A_COMMAND = ("nightly", "bisect", "fan-out")
 """What stands behind -- of these is pytest's, and kept in `behind`."""
 
 
@@ -62,6 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_plan(commands)
     add_merge(commands)
     add_nightly(commands)
+    add_fan_out(commands)
     add_history(commands)
     add_bisect(commands)
     add_suites(commands)

@@ -99,7 +99,9 @@ def folders(baselines: str) -> list[Path]:
 def environment_of(asked: Asked) -> Mapping[str, Any]:
     """Ray's runtime_env. Raises ConfigurationError for what does not go together."""
     if asked.image is not None and (asked.ship or asked.runtime_env):
-        raise ConfigurationError("--image is an environment of its own: leave --ship and --runtime-env out, or name image_uri in the latter's file")
+        raise ConfigurationError(
+            "--image is an environment of its own: leave --ship and --runtime-env out, or name image_uri in the latter's file"
+        )
     if asked.image is not None:
         return {"image_uri": asked.image}
     if not asked.ship:

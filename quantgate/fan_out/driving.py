@@ -122,7 +122,7 @@ class Driver:
         if course.attempts < MOST_ATTEMPTS:
             self._become(course, "queued", why=f"{why}: again elsewhere, {course.done} of {len(course.work.suites)} suites are kept")
         else:
-            self._become(course, "lost", why=f"{why}, for the {course.attempts}th time: not tried again")
+            self._become(course, "lost", why=f"{why} under {course.attempts} attempts: not tried again")
 
     def _over(self, course: Course, attempt: Attempt) -> None:
         attempt.close()
