@@ -45,6 +45,7 @@ class Driver:
         self.courses = {work.name: Course(work=work, state="waits" if work.after else "queued") for work in in_order(list(works))}
         self._attempts: dict[str, Attempt] = {}
         self._killed: dict[str, int] = {}
+        self._is_late = False
 
     def run(self) -> Mapping[str, Course]:
         """All of it. Raises KeyboardInterrupt when this process is interrupted, once every node has stopped, or `STOP_SECONDS` later."""
@@ -65,12 +66,10 @@ class Driver:
 
     def _start(self) -> None:
         self._let_go()
-        late = self._end_at is not None and self._clock() >= self._end_at
-        waiting = [course for course in self.courses.values() if course.state == "queued"]
-        if late:
-            for course in waiting:
-                self._become(course, "left", why="its turn did not come before the deadline")
+        if self._end_at is not None and self._clock() >= self._end_at:
+            self._end()
             return
+        waiting = [course for course in self.courses.values() if course.state == "queued"]
         places = self._engine.places() if waiting else []
         for course in waiting:
             need = course.work.need
@@ -82,6 +81,19 @@ class Driver:
                 left = None if self._end_at is None else self._end_at - self._clock()
                 self._attempts[course.work.name] = self._engine.start(self._job_of(course.work, left), need)
                 self._become(course, "asked")
+
+    def _end(self) -> None:
+        """At the deadline: what runs is stopped, what has not begun is let go of."""
+        for name, attempt in list(self._attempts.items()):
+            if self.courses[name].state == "asked":
+                self._over(self.courses[name], attempt)
+                self._become(self.courses[name], "queued")
+            elif not self._is_late:
+                attempt.stop()
+        self._is_late = True
+        for course in self.courses.values():
+            if course.state in ("queued", "waits"):
+                self._become(course, "left", why="its turn did not come before the deadline")
 
     def _let_go(self) -> None:
         """Those that wait for a work that is over."""

@@ -114,10 +114,12 @@ def test_a_node_that_does_not_stop_is_named_and_waited_for_no_longer_than_said()
     assert all(attempt.is_closed for attempt in cluster.started)
 
 
-def test_after_the_deadline_nothing_begins() -> None:
-    cluster = FakeCluster({"one": 1}, {"a/1": 5, "a/2": 5})
-    courses = driver_of(cluster, [work("a/1", 9), work("a/2", 1)], seconds=3).run()
-    assert states(courses) == {"a/1": "ended", "a/2": "left"}
+def test_at_the_deadline_what_runs_is_stopped_and_nothing_begins() -> None:
+    cluster = FakeCluster({"one": 1}, {"a/1": 50, "a/2": 5})
+    courses = driver_of(cluster, [work("a/1", 9), work("a/2", 1), work("a/3", 1, after="a/1")], seconds=3).run()
+    assert states(courses) == {"a/1": "stopped", "a/2": "left", "a/3": "left"}
+    assert courses["a/1"].why == "stopped, at the deadline"
+    assert names_begun(cluster) == ["a/1"]
 
 
 @pytest.mark.parametrize(
