@@ -1,6 +1,6 @@
 """`quantgate fan-out --on auto|ray://…|ADDRESS|slurm`: the matrix over a cluster, and one exit code.
 
-Exit 0: all that was asked passed; 1: a verdict or a test failed; 2: refused, interrupted, or something was left. On Slurm: submitted or not.
+Exit 0: all that was asked passed (Slurm: is submitted); 1: a verdict or a test failed; 2: refused, interrupted, or something was left.
 """
 
 import argparse
@@ -55,16 +55,16 @@ def add_fan_out(commands: Any) -> None:
 
 
 def _fan_out(options: argparse.Namespace) -> int:
-    asked = _asked(options)
-    return _on_slurm(asked, options) if options.on == SLURM else _on_ray(asked, options)
+    return _on_slurm(options) if options.on == SLURM else _on_ray(options)
 
 
-def _on_ray(asked: "Asked", options: argparse.Namespace) -> int:
+def _on_ray(options: argparse.Namespace) -> int:
     from quantgate.fan_out import RayEngine, environment_of, fan_out, lines_of
     from quantgate.plain_text import without_secrets
 
     if options.print_only or options.sbatch or options.shards is not None:
         raise ConfigurationError("--print, --sbatch and --shards are for --on slurm")
+    asked = _asked(options)
     environment = environment_of(asked)
     stream = sys.stderr if options.json else sys.stdout
     fanned = fan_out(asked, lambda: RayEngine(asked.on, environment), stream)
@@ -75,35 +75,53 @@ def _on_ray(asked: "Asked", options: argparse.Namespace) -> int:
     return fanned.exit_code
 
 
-def _on_slurm(asked: "Asked", options: argparse.Namespace) -> int:
-    from quantgate.fan_out import ByHand, plan, submit
+def _on_slurm(options: argparse.Namespace) -> int:
+    from quantgate.fan_out.slurm import run_slurm
+    from quantgate.fan_out.slurm_scripts import SlurmAsked
 
-    if options.runtime_env or options.image or options.ship:
-        raise ConfigurationError("--runtime-env, --image and --ship are Ray's: Slurm's nodes are taken to share this folder")
-    done = submit(asked, plan(asked), ByHand(options.shards, tuple(options.sbatch)), really=not options.print_only)
-    if options.json:
-        print(msgspec.json.encode(done).decode())
-    elif options.print_only:
-        print(f"{done.array}\n{done.merge}", end="")
-    else:
-        print(f"array job {done.array_id}, and its merge {done.merge_id} (afterany); scripts: {', '.join(done.files)}")
-        print(
-            f"look: squeue -j {done.array_id},{done.merge_id}; logs in {asked.into}/slurm; then {asked.into}/records, {asked.into}/report"
-        )
-        print(f"{asked.into} has to be the same folder on every node")
-    return 0
+    for_ray = {"--runtime-env": options.runtime_env, "--image": options.image, "--ship": options.ship}
+    for_ray |= {"--resource": options.resource, "--classes": options.classes, "--json": options.json}
+    if given := [name for name, value in for_ray.items() if value]:
+        raise ConfigurationError(f"{given[0]} is for Ray: on Slurm nodes are chosen by --sbatch, and share the folders that are named")
+    asked = SlurmAsked(
+        project=_project(),
+        models=options.models.absolute(),
+        baselines=_baselines(options.baselines),
+        out=options.output.absolute(),
+        families=options.family,
+        suites=options.suites,
+        gpu=options.gpu,
+        tp=options.tp,
+        shards=options.shards,
+        data_dir=options.data_dir.absolute() if options.data_dir else None,
+        inconclusive=options.inconclusive,
+        hours=options.hours,
+        again=options.again,
+        sbatch=tuple(options.sbatch),
+        more=tuple(options.behind),
+        print_only=options.print_only,
+    )
+    return run_slurm(asked, lambda line: print(f"quantgate fan-out: {line}", file=sys.stderr, flush=True))
+
+
+def _project() -> Path:
+    project = Path.cwd()
+    if not any((project / name).is_file() for name in ("conftest.py", "pytest.ini")):
+        raise ConfigurationError(f"{project} has no conftest.py or pytest.ini: go to quantgate's checkout, or run `quantgate init` here")
+    return project
+
+
+def _baselines(given: str) -> str:
+    return ",".join(one if "://" in one else str(Path(one).absolute()) for one in given.split(","))
 
 
 def _asked(options: argparse.Namespace) -> "Asked":
     from quantgate.fan_out import Asked
 
-    project = Path.cwd()
-    if not any((project / name).is_file() for name in ("conftest.py", "pytest.ini")):
-        raise ConfigurationError(f"{project} has no conftest.py or pytest.ini: go to quantgate's checkout, or run `quantgate init` here")
     return Asked(
-        project=project,
+        project=_project(),
         models=options.models.absolute(),
-        baselines=",".join(one if "://" in one else str(Path(one).absolute()) for one in options.baselines.split(",")),
+        baselines=_baselines(options.baselines),
         into=options.output.absolute(),
         on=options.on,
         families=options.family,

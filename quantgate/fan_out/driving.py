@@ -5,6 +5,7 @@ has ended: everything at once would be run in the cluster's order, not in ours.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from quantgate.errors import QuantgateError
@@ -70,16 +71,18 @@ class Driver:
             self._end()
             return
         waiting = [course for course in self.courses.values() if course.state == "queued"]
-        places = self._engine.places() if waiting else []
+        if not waiting:
+            return
+        under_way = Counter((course.work.need, course.state) for course in self.courses.values() if course.state in ("asked", "runs"))
+        places = self._engine.places()
+        room = {need: sum(place.fits(need) for place in places) for need in {course.work.need for course in waiting}}
         for course in waiting:
             need = course.work.need
-            alike = [one for one in self.courses.values() if one.work.need == need]
-            running = sum(one.state == "runs" for one in alike)
-            asked = sum(one.state == "asked" for one in alike)
-            if asked < max(1, sum(place.fits(need) for place in places) - running):
+            if under_way[need, "asked"] < max(1, room[need] - under_way[need, "runs"]):
                 course.attempts += 1
                 left = None if self._end_at is None else self._end_at - self._clock()
                 self._attempts[course.work.name] = self._engine.start(self._job_of(course.work, left), need)
+                under_way[need, "asked"] += 1
                 self._become(course, "asked")
 
     def _end(self) -> None:

@@ -50,7 +50,7 @@ class LocalAttempt:
     def news(self) -> Sequence[News]:
         if self.is_dead:
             raise Lost("its node has died")
-        found = []
+        found = list[News]()
         while not self._news.empty():
             if (one := self._news.get()) is None:
                 if not found or found[-1].kind != "ended":

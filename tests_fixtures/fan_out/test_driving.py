@@ -1,5 +1,6 @@
 """The driver on a made-up cluster: order, what waits for what, nodes that die, what is run again and what is not, interruptions."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -153,3 +154,18 @@ def test_ctrl_c_while_a_unit_waits_for_a_node_lets_go_of_its_place() -> None:
     with pytest.raises(KeyboardInterrupt):
         driver.run()
     assert states(driver.courses) == {"a/1": "stopped", "a/2": "left"}
+
+
+def test_two_thousand_units_on_sixty_four_nodes_are_no_work_for_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Counter[str]()
+    fits = Place.fits
+
+    def counted(place: Place, need: Need) -> int:
+        looked["fits"] += 1
+        return fits(place, need)
+
+    monkeypatch.setattr(Place, "fits", counted)
+    cluster = FakeCluster({f"n{number}": 1 for number in range(64)})
+    courses = driver_of(cluster, [work(f"a/{number:04}", number % 7) for number in range(2000)]).run()
+    assert set(states(courses).values()) == {"ended"}
+    assert looked["fits"] <= 64 * (cluster.now + 1)
