@@ -15,6 +15,8 @@ RAY = str(Path(sys.executable).with_name("ray"))
 START_SECONDS = 120.0
 OURS = ("quantgate.fan_out.keeper", "pytest", "vllm", "VLLM")
 STORE_BYTES = 80_000_000
+SEVERAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
+"""Ray takes a head on 127.0.0.1 for one on a system where it wants no second node."""
 
 
 class Node:
@@ -36,6 +38,7 @@ class Node:
         env = os.environ | {
             MARK: f"{folder.name}-{name}",
             "QUANTGATE_LOCKS": str(folder / f"locks-{name}"),
+            **SEVERAL,
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         }
         self.mark = f"{folder.name}-{name}"
@@ -77,8 +80,13 @@ def marked(mark: str) -> dict[int, str]:
 def cluster(folder: Path, names: Sequence[str]) -> list[Node]:
     """The first is the head."""
     nodes: list[Node] = []
-    for number, name in enumerate(names):
-        nodes.append(Node(name, folder, number, nodes[0].address if nodes else None))
+    try:
+        for number, name in enumerate(names):
+            nodes.append(Node(name, folder, number, nodes[0].address if nodes else None))
+    except BaseException:
+        for node in nodes:
+            node.kill()
+        raise
     return nodes
 
 

@@ -15,10 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.ray_cluster import Node, cluster, until_none
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("head", "second", "third")
@@ -143,16 +146,16 @@ def kill(bench: Bench) -> None:
         if victim is not None:
             count = len(victim.processes())
             victim.kill()
+            when = time.monotonic() - began
             print(
-                f"kill: node {victim.name} ({count} processes) killed with -9 after {time.monotonic() - began:.0f} s, {len(before)} records there"
+                f"kill: node {victim.name} ({count} processes) killed with -9 after {when:.0f} s, {len(before)} records there", flush=True
             )
         code = process.wait()
         after = bench.records("kill")
         merged = bench.records("kill", "records")
         same = sum(after.get(key) == digest for key, digest in before.items())
-        print(
-            f"kill: {time.monotonic() - began:.0f} s, exit code {code}; {len(merged)} records merged; of {len(before)} from before {same} are the same"
-        )
+        seconds = time.monotonic() - began
+        print(f"kill: {seconds:.0f} s, exit code {code}; {len(merged)} records merged; of {len(before)} from before {same} are the same")
         bench.tell("kill")
     finally:
         end(nodes)
