@@ -15,8 +15,6 @@ RAY = str(Path(sys.executable).with_name("ray"))
 START_SECONDS = 120.0
 OURS = ("quantgate.fan_out.keeper", "pytest", "vllm", "VLLM")
 STORE_BYTES = 80_000_000
-SEVERAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1"}
-"""Ray takes a head on 127.0.0.1 for one on a system where it wants no second node."""
 
 
 class Node:
@@ -35,12 +33,7 @@ class Node:
         port = free_port() if head is None else 0
         where = ["--head", f"--port={port}", "--include-dashboard=false", f"--ray-client-server-port={free_port()}"]
         self.address = head or f"127.0.0.1:{port}"
-        env = os.environ | {
-            MARK: f"{folder.name}-{name}",
-            "QUANTGATE_LOCKS": str(folder / f"locks-{name}"),
-            **SEVERAL,
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        }
+        env = os.environ | {MARK: f"{folder.name}-{name}", "QUANTGATE_LOCKS": str(folder / f"locks-{name}")}
         self.mark = f"{folder.name}-{name}"
         command = [RAY, "start", *(where if head is None else [f"--address={head}"]), *told]
         started = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=START_SECONDS)

@@ -138,6 +138,14 @@ def _last_line(error: BaseException) -> str:
     return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
 
 
+def _without_its_prints() -> None:
+    """Of a node that dies Ray prints the last lines of its log, whatever `log_to_driver` says; that it died is said by us."""
+    with contextlib.suppress(ImportError, AttributeError, KeyError):  # no interface: what it prints does no harm
+        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+
+        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+
+
 class RayEngine:
     """A cluster that runs. Raises ConfigurationError where there is none, or no Ray."""
 
@@ -160,6 +168,7 @@ class RayEngine:
             start = "start one with `ray start --head`, or name its address"
             raise ConfigurationError(f"--on={address}: no Ray cluster answers there ({_last_line(error)}); {start}") from None
         self._actor = ray.remote(OnNode)
+        _without_its_prints()
         self._attempts: list[RayAttempt] = []
 
     def places(self) -> list[Place]:
