@@ -163,20 +163,24 @@ class Driver:
         while self._attempts and self._clock() < until:
             self._engine.wait(LOOK_SECONDS)
             for name, attempt in list(self._attempts.items()):
-                course = self.courses[name]
-                try:
-                    for news in attempt.news():
-                        self._take(course, news)
-                        if news.kind == "ended":
-                            course.codes = list(news.codes)
-                            self._over(course, attempt)
-                            self._become(course, "stopped", why="interrupted; its node has stopped")
-                            break
-                except Lost as lost:
-                    self._over(course, attempt)
-                    self._become(course, "stopped", why=f"interrupted; {lost}")
-                except QuantgateError as error:
-                    course.why = str(error)
+                self._hear_the_end(self.courses[name], attempt)
         for name in self._attempts:
             course = self.courses[name]
             self._become(course, "stopped", why=f"interrupted; {course.host} has not said that it stopped: look there")
+
+    def _hear_the_end(self, course: Course, attempt: Attempt) -> None:
+        try:
+            for news in attempt.news():
+                self._take(course, news)
+                if news.kind == "ended":
+                    course.codes = list(news.codes)
+                    self._over(course, attempt)
+                    if news.was_stopped:
+                        self._become(course, "stopped", why="interrupted; its node has stopped")
+                    else:
+                        self._become(course, "ended", why=news.trouble or "")
+        except Lost as lost:
+            self._over(course, attempt)
+            self._become(course, "stopped", why=f"interrupted; {lost}")
+        except QuantgateError as error:  # no reason not to wait for the others
+            course.why = str(error)

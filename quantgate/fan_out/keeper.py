@@ -110,7 +110,9 @@ def main() -> int:
     content = next(frames(0), None)
     if content is None:
         return 1
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever this process was started with
+    # Whatever this process was started with: Ray's threads block signals, and what they start inherits that.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with interruptible(), contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="quantgate-unit-") as folder:
         _stop_at_the_end_of(0)
         keep(unpack_job(content), teller, Path(folder))

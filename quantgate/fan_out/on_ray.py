@@ -139,11 +139,12 @@ def _last_line(error: BaseException) -> str:
 
 
 def _without_its_prints() -> None:
-    """Of a node that dies Ray prints the last lines of its log, whatever `log_to_driver` says; that it died is said by us."""
-    with contextlib.suppress(ImportError, AttributeError, KeyError):  # no interface: what it prints does no harm
-        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+    """Of a node that dies Ray prints the last lines of its log, whatever `log_to_driver` says; that it died is said by us. There is no
+    setting for that: where Ray has another name for it one day, it prints them."""
+    from ray._private import worker
 
-        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *_, **__: None
 
 
 class RayEngine:
@@ -156,6 +157,7 @@ class RayEngine:
         except ModuleNotFoundError:
             raise ConfigurationError(MISSING) from None
         self._ray: Any = ray
+        _without_its_prints()
         try:
             ray.init(
                 address=address,
@@ -168,7 +170,6 @@ class RayEngine:
             start = "start one with `ray start --head`, or name its address"
             raise ConfigurationError(f"--on={address}: no Ray cluster answers there ({_last_line(error)}); {start}") from None
         self._actor = ray.remote(OnNode)
-        _without_its_prints()
         self._attempts: list[RayAttempt] = []
 
     def places(self) -> list[Place]:

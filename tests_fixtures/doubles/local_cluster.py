@@ -4,6 +4,7 @@ import contextlib
 import os
 import queue
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ class LocalAttempt:
             env=os.environ | {MARK: self.mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            preexec_fn=_deaf,  # noqa: PLW1509 (nothing but a system call)
         )
         assert self.keeper.stdin is not None
         self.keeper.stdin.write(pack(job))
@@ -71,6 +73,11 @@ class LocalAttempt:
             self._reader.join()  # until the keeper has ended, and all that it has started
             assert self.keeper.stdout is not None
             self.keeper.stdout.close()
+
+
+def _deaf() -> None:
+    """As what a thread of a Ray worker starts."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
 
 
 class LocalCluster:
