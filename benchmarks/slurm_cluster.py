@@ -101,7 +101,7 @@ def _start(command: Sequence[str], folder: Path, environment: dict[str, str]) ->
 
 def _stop(started: Sequence["subprocess.Popen[bytes]"], environment: dict[str, str]) -> None:
     """Jobs first, while there is somebody to end them; then nodes, controller and munge."""
-    with contextlib.suppress(TimeoutError, subprocess.SubprocessError, OSError):
+    with contextlib.suppress(TimeoutError, RuntimeError, subprocess.SubprocessError, OSError):
         if jobs := asked(["squeue", "-h", "-o", "%A"], environment).split():
             asked(["scancel", *set(jobs)], environment)
         until(lambda: not asked(["squeue", "-h"], environment), "no job left", 60)
@@ -126,10 +126,19 @@ def left(folder: Path) -> list[str]:
 
 
 def asked(command: Sequence[str], environment: dict[str, str]) -> str:
-    """What one of Slurm's commands says; "" where it could not."""
+    """What one of Slurm's commands says. One that fails is asked again: on a busy machine controller and munge may be late.
+
+    Raises RuntimeError with what it says the fifth time: no answer is no empty queue.
+    """
     program = shutil.which(command[0], path=PATH) or command[0]
-    done = subprocess.run([program, *command[1:]], env=environment, capture_output=True, text=True, check=False, timeout=60)
-    return done.stdout if done.returncode == 0 else ""
+    for attempt in range(5):
+        done = subprocess.run([program, *command[1:]], env=environment, capture_output=True, text=True, check=False, timeout=120)
+        if done.returncode == 0:
+            break
+        time.sleep(attempt)
+    else:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float) -> None:

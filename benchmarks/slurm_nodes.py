@@ -21,6 +21,7 @@ from pathlib import Path
 
 from benchmarks.slurm_cluster import PATH, asked, cluster, left, missing, until
 from quantgate.fan_out import SlurmAsked, run_slurm
+from quantgate.records import unfinished_of
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES = ("first", "second")
@@ -65,6 +66,12 @@ def records(folder: Path) -> dict[str, str]:
     wanted = [(f"{family}/{precision}/{suite}", suite) for family in FAMILIES for precision in PRECISIONS for suite in SUITES]
     files = {key: folder / f"{key}.json" for key, _ in wanted}
     return {key: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for key, file in files.items() if file.is_file()}
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """Suites of which answers are kept, and no record yet."""
+    every = [unfinished_of(folder, family, precision, suite) for family in FAMILIES for precision in PRECISIONS for suite in SUITES]
+    return [file for file in every if file.is_file() and file.stat().st_size]
 
 
 class Watch:
@@ -115,14 +122,19 @@ def run(folder: Path, deadline_seconds: float) -> list[str]:
         array, merge = re.findall(r"job (\d+)", said[0])
         watch, shard = Watch(environment), out / "shards" / str(REQUEUED)
 
-        def has_a_record() -> bool:
-            watch.is_over()
-            return bool(records(shard))
+        task = f"{array}_{REQUEUED}"
 
-        until(has_a_record, "a record of the task that is to be requeued", deadline_seconds)
-        asked(["scontrol", "requeue", f"{array}_{REQUEUED}"], environment)
-        watch.say(f"scontrol requeue {array}_{REQUEUED}")
-        until(lambda: watch.state_of(f"{array}_{REQUEUED}") == "PENDING", "its way back into the queue", 120)
+        def is_in_the_middle() -> bool:
+            if watch.is_over():
+                raise RuntimeError(f"{out}: the queue is empty before task {task} could be requeued; its log says why")
+            return bool(records(shard)) and any(unfinished(shard))
+
+        until(is_in_the_middle, "a record of that task, and a suite half done", deadline_seconds)
+        asked(["scontrol", "requeue", task], environment)
+        watch.say(f"scontrol requeue {task}")
+        until(lambda: watch.state_of(task) == "PENDING", "its way back into the queue", 120)
+        begun = {file.parent.name + "/" + file.name: file.stat().st_size for file in unfinished(shard)}
+        watch.say(f"begun and not ended: {', '.join(f'{name} ({size} bytes)' for name, size in begun.items()) or 'nothing'}")
         kept = records(shard)
         watch.say(f"records of that task then: {', '.join(kept)}")
         until(watch.is_over, "an empty queue", deadline_seconds)
@@ -144,10 +156,9 @@ def looked_at(out: Path, kept: dict[str, str], shard: Path) -> list[str]:
         found = [
             line
             for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
-            if re.search(r"quantgate: shard|reused|goes on|CANCELLED|passed|failed", line)
+            if re.search(r"quantgate: shard|reused|goes on|kept|CANCELLED|passed|failed", line) or log.name == "merge.log"
         ]
         print("\n".join(f"{log.name}: {line}" for line in found))
-    print((out / "logs" / "merge.log").read_text(encoding="utf-8"))
     whole = len(FAMILIES) * len(PRECISIONS) * len(SUITES)
     wrong = [] if len(once) == len(set(once)) == len(records(out / "merged")) == whole else [f"there are not {whole} records, each once"]
     return wrong + ([] if len(unchanged) == len(kept) else ["the requeued task has measured again what it had"])

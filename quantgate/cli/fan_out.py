@@ -76,8 +76,7 @@ def _on_ray(options: argparse.Namespace) -> int:
 
 
 def _on_slurm(options: argparse.Namespace) -> int:
-    from quantgate.fan_out.slurm import run_slurm
-    from quantgate.fan_out.slurm_scripts import SlurmAsked
+    from quantgate.fan_out import SlurmAsked, run_slurm
 
     for_ray = {"--runtime-env": options.runtime_env, "--image": options.image, "--ship": options.ship}
     for_ray |= {"--resource": options.resource, "--classes": options.classes, "--json": options.json}

@@ -9,8 +9,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from quantgate import folders
 from quantgate.errors import ConfigurationError, nearest
 from quantgate.fan_out.slurm_scripts import Paths, SlurmAsked, array_script, merge_script
@@ -23,25 +21,8 @@ ANSWER_SECONDS = 120.0
 """sbatch asks a controller that is away for a minute or so before it says so."""
 
 
-class Submitted(msgspec.Struct, frozen=True):
-    """The two scripts, and their jobs, None where they were only to be printed."""
-
-    array: str
-    merge: str
-    array_job: str | None = None
-    merge_job: str | None = None
-
-
 def run_slurm(asked: SlurmAsked, say: Callable[[str], None]) -> int:
-    """As `submit`; with `print_only` the scripts are printed. Returns 0."""
-    done, paths = submit(asked, say), Paths(asked.out)
-    if asked.print_only:
-        print(f"# {paths.array}\n{done.array}\n# {paths.merge}\n{done.merge}", end="")
-    return 0
-
-
-def submit(asked: SlurmAsked, say: Callable[[str], None]) -> Submitted:
-    """Write and submit the array job and its merge; with `print_only` nothing is made.
+    """Write and submit the array job and its merge; returns 0 once Slurm has both. With `print_only` they are printed, and nothing is made.
 
     Raises ConfigurationError, one sentence, for what is not there, for a folder that holds another run's shards, and for what sbatch says
     where it refuses; of an array whose merge is refused nothing is left.
@@ -55,8 +36,9 @@ def submit(asked: SlurmAsked, say: Callable[[str], None]) -> Submitted:
     count, paths = _count(asked, len(families), say), Paths(asked.out)
     array, merge = array_script(asked, count, gpus_of(asked, families)), merge_script(asked)
     if asked.print_only:
+        print(f"# {paths.array}\n{array}\n# {paths.merge}\n{merge}", end="")
         say(f"nothing is submitted; both need {paths.logs} to be there, and {paths.out} on a filesystem that all nodes see")
-        return Submitted(array, merge)
+        return 0
     if shutil.which("sbatch") is None:
         raise ConfigurationError(
             "sbatch is not on PATH: run this where Slurm's commands are, on a login node, or print the scripts with --print"
@@ -78,7 +60,7 @@ def submit(asked: SlurmAsked, say: Callable[[str], None]) -> Submitted:
     say(f"state: squeue{where} -j {','.join(jobs)}; logs: {shlex.quote(str(paths.logs))}")
     say(f"to stop both: scancel{where} {' '.join(jobs)}; the same command again, or scontrol requeue of a task, goes on")
     say(f"the exit code of job {jobs[1]} is the matrix's; its page will be {paths.report / 'index.html'}")
-    return Submitted(array, merge, *jobs)
+    return 0
 
 
 def gpus_of(asked: SlurmAsked, families: Sequence[Family]) -> int:
