@@ -8,6 +8,7 @@ from quantgate.cli import main
 from tests_fixtures.doubles.little_slurm import LittleSlurm
 
 REFERENCE = Path(__file__).parents[2] / "fixtures" / "reference"
+RAYS = "is for Ray: on Slurm nodes are chosen by --sbatch, and share the folders that are named"
 MODELS = (
     '[[family]]\nname = "small"\nsuites = ["reference-text"]\ncheckpoint = [{{ name = "bf16", precision = "bf16", path = "{path}" }}]\n'
 )
