@@ -109,7 +109,8 @@ def lock(flavour: str, upgrade: bool) -> None:
     env = uv.environment()
     torch_env, backend = uv.torch_source(env) if flavour == "cpu" else (env, [])
     # What the build of the editable install needs is to be the same everywhere too.
-    wanted, build_needs = ["--extra=suite", f"--extra={flavour}", "--extra=ray", "--extra=dev", "pyproject.toml", "-"], "hatchling\neditables\n"
+    wanted = ["--extra=suite", f"--extra={flavour}", "--extra=ray", "--extra=dev", "pyproject.toml", "-"]
+    build_needs = "hatchling\neditables\n"
     target = ROOT / pins(flavour)
     with tempfile.TemporaryDirectory() as folder:
         every = Path(folder, "every.txt")

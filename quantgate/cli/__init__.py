@@ -1,10 +1,6 @@
 """The command line: `quantgate init` for a folder of one's own; `devices`, `suites`, `inspect`, `quantize`, `bench`; `table` and
-`report` of a run's records, and `compare BASELINE CANDIDATE` for people who already have results; `plan`, `nightly`, its
-`history`, and `bisect`.
-`report` of a run's records, and `compare BASELINE CANDIDATE` for people who already have results; `merge` of many hosts'
-records; `nightly`, its `history`, and `bisect`.
-`report` of a run's records, and `compare BASELINE CANDIDATE` for people who already have results; `plan` before anything runs; `nightly`,
-its `history`, and `bisect`; `fan-out` over a cluster; `merge` of many hosts' records.
+`report` of a run's records, and `compare BASELINE CANDIDATE` for people who already have results; `plan` before anything runs;
+`nightly`, its `history`, and `bisect`; `fan-out` over a cluster, and `merge` of many hosts' records.
 
 Exit 0: done and good; 1: a verdict of fail; 2: could not run, or nothing to judge. With --json exactly one JSON
 document goes to standard output. `nightly` ends as pytest does, `bisect` as git wants it.

@@ -33,9 +33,7 @@ def add_plan(commands: Any) -> None:
     parser.add_argument("--classes", metavar="NAMES", help="device classes to plan for instead, with commas: cpu,NVIDIA H200")
     parser.add_argument("--tp", type=int, metavar="N", help="devices a slot, whatever models.toml says")
     parser.add_argument("--records", type=Path, default=Path(".quantgate/records"), metavar="DIR", help="what may be measured already")
-    parser.add_argument(
-        "--baselines", default="baselines", metavar="DIR|URL[,…]", help="approved measurements, history (baselines)"
-    )
+    parser.add_argument("--baselines", default="baselines", metavar="DIR|URL[,…]", help="approved measurements, history (baselines)")
     parser.add_argument("--models", type=Path, default=Path("models.toml"), metavar="FILE", help="families and checkpoints (models.toml)")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data sets from local files")
     parser.add_argument("--shards", type=int, metavar="N", help="hosts to spread the families over, as pytest --shard I/N does")
