@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from quantgate.merging import told
-from quantgate.records import INSPECTION, OUTCOMES, Verdict, read_outcomes, read_shard, write_record
+from quantgate.records import INSPECTION, OUTCOMES, Verdict, read_outcomes, read_shard, write_outcomes, write_record
 from quantgate.stats import holm
-from tests_fixtures.doubles.sharded import FAMILIES, Matrix, entries_of, files_in, measured, reshard, verdicts_in
+from tests_fixtures.doubles.examples import with_provenance
+from tests_fixtures.doubles.sharded import FAMILIES, Matrix, ended, entries_of, files_in, measured, reshard, verdicts_in
 
 CHANGED = "fermi/nvfp4 q-a was inconclusive in {}, is fail: with all 4 suites p = 0.019"
 
@@ -98,7 +99,29 @@ def test_identical_records_twice_are_one(small: Matrix) -> None:
     shutil.copytree(folders[0], copied)
     got = small.merge([*folders, copied, folders[0]])
     assert (got.records, got.unjudged) == (16, [])
-    assert verdicts_in(Path(got.into)) == verdicts_in(Path(small.merge(folders, "without").into))
+    assert files_in(Path(got.into)).keys() == files_in(Path(small.merge(folders, "without").into)).keys()
+    assert verdicts_in(Path(got.into)) == verdicts_in(small.root / "without")
+
+
+def test_a_suite_that_was_asked_and_has_no_record_counts_in_the_correction(small: Matrix) -> None:
+    folders = small.shards(2)
+    whole = p_value(Path(small.merge(folders, "whole").into))
+    for file in (folders[1] / "fermi" / "nvfp4").glob("text.*"):
+        file.unlink()
+    write_outcomes(folders[1] / OUTCOMES, [ended("fermi", "nvfp4", "text", "no boot")])
+    assert p_value(Path(small.merge(folders, "lacking").into)) == whole
+
+
+def p_value(folder: Path) -> float | None:
+    return msgspec.json.decode((folder / "fermi/nvfp4/q-a.verdict.json").read_bytes(), type=Verdict).p_value
+
+
+def test_the_record_of_the_shard_that_was_asked_counts(small: Matrix) -> None:
+    folders = small.shards(2)
+    stale = with_provenance(measured("fermi")[0], started="2025-01-01T00:00:00+00:00")
+    write_record(folders[0], stale)  # of an earlier run with another cut
+    got = small.merge(folders)
+    assert (got.records, (Path(got.into) / "fermi/bf16/q-a.json").read_bytes()) == (16, (folders[1] / "fermi/bf16/q-a.json").read_bytes())
 
 
 def test_a_shard_that_was_killed_and_ended_elsewhere_is_whole(small: Matrix) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from quantgate.merging.judging import Judged
+from quantgate.merging.outcomes import settle
+from quantgate.merging.parts import read_parts
 from quantgate.records import OUTCOMES, Outcome, read_outcomes, write_outcomes
 from tests_fixtures.doubles.sharded import ENDED, Matrix, ended, reshard, verdicts_in
 
@@ -63,6 +66,38 @@ def test_a_boot_that_failed_and_then_did_not_is_answered_by_its_record(good: Mat
     shutil.copytree(folders[0], first)
     without_a_record(first, early)
     assert good.merge([*folders, first]).exit_code == 0
+
+
+def test_the_last_end_of_a_test_counts_and_a_later_record_answers_for_an_end(good: Matrix) -> None:
+    early, late = (
+        msgspec.structs.replace(ended("ada", "nvfp4", "load", why), at=at) for why, at in (("no boot", "2026-05-01"), ("", "2026-05-02"))
+    )
+    folders = good.shards(2)
+    parts = [part._replace(outcomes=[one]) for part, one in zip(read_parts(folders), (late, early), strict=True)]
+    for order in (parts, parts[::-1]):
+        assert settle(order, {}, {}, "warn").failed == []
+        assert settle([part._replace(outcomes=[early]) for part in order], {}, {}, "warn").failed == ["failed: ada/nvfp4 load: no boot"]
+    key = ("ada", "nvfp4", "load")
+    record = parts[0].records["ada", "nvfp4", "text"]._replace(key=key, started="2026-05-03")
+    judged = {key: Judged(key, [], ["on a CPU a speed is not judged"])}
+    assert settle(parts[1:], judged, {key: record}, "warn").failed == []
+
+
+def test_an_error_is_2(good: Matrix) -> None:
+    folders = good.shards(2)
+    for folder in folders:
+        (folder / "shard.json").unlink()
+    file = folders[0] / "ada" / "nvfp4" / "text.json"
+    file.write_text(file.read_text().replace("s-text", "s-other"))
+    got = good.merge(folders)
+    assert (got.exit_code, got.failed, got.verdicts) == (2, [], {"error": 1, "pass": 15})
+    assert got.unjudged[0].startswith("error: ada/nvfp4 text: the suite fingerprint changed")
+
+
+def test_what_could_not_be_judged_in_its_shard_and_cannot_now_is_2(good: Matrix) -> None:
+    (good.baselines / "cpu" / "ada" / "bf16" / "text.json").unlink()
+    got = good.merge(good.shards(2))
+    assert (got.exit_code, got.failed, len(got.unjudged)) == (2, [], 2)
 
 
 def test_a_test_that_failed_for_something_else_than_its_verdict_still_fails(good: Matrix) -> None:

@@ -59,6 +59,18 @@ def test_a_merge_that_is_killed_can_be_run_again(small: Matrix, step: str) -> No
     assert left_beside(small) == []
 
 
+def test_what_a_killed_merge_has_moved_aside_is_put_back_also_by_one_that_is_refused(small: Matrix) -> None:
+    folders, into = small.shards(2), small.root / "merged"
+    small.merge(folders)
+    whole = files_in(into)
+    into.rename(small.root / ".merged.before-merging")
+    file = folders[0] / "ada" / "bf16" / "text.json"
+    file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(ConfigurationError, match="holds another record"):
+        small.merge(folders)
+    assert files_in(into) == whole
+
+
 def test_a_merge_that_fails_leaves_what_was_there(small: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
     folders, into = small.shards(2), small.root / "merged"
     small.merge(folders)
