@@ -69,9 +69,8 @@ def test_a_boot_that_failed_and_then_did_not_is_answered_by_its_record(good: Mat
 
 
 def test_the_last_end_of_a_test_counts_and_a_later_record_answers_for_an_end(good: Matrix) -> None:
-    early, late = (
-        msgspec.structs.replace(ended("ada", "nvfp4", "load", why), at=at) for why, at in (("no boot", "2026-05-01"), ("", "2026-05-02"))
-    )
+    early = msgspec.structs.replace(ended("ada", "nvfp4", "load", "no boot"), at="2026-05-01")
+    late = msgspec.structs.replace(ended("ada", "nvfp4", "load", ""), at="2026-05-02")
     folders = good.shards(2)
     parts = [part._replace(outcomes=[one]) for part, one in zip(read_parts(folders), (late, early), strict=True)]
     for order in (parts, parts[::-1]):

@@ -117,6 +117,12 @@ def test_the_speeds_of_one_family_on_one_kind_of_device_are_merged_whatever_thei
     assert small.merge(folders).records == 18
 
 
+def test_two_device_classes_that_one_run_has_measured_side_by_side_are_its_own_affair(small: Matrix) -> None:
+    folders = two_device_classes(small.shards(2))
+    (folders[1] / "ada" / "nvfp4" / "decode.json").rename(folders[0] / "ada" / "nvfp4" / "decode.json")
+    assert small.merge(folders).records == 18
+
+
 @pytest.mark.parametrize(
     ("into", "wrong"),
     [
