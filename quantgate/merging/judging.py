@@ -66,6 +66,16 @@ def judge_all(records: Mapping[Key, Found], asked: Iterable[Key], bench: Bench) 
     return judged
 
 
+def is_idle(key: Key, bench: Bench) -> bool:
+    """Whether it is a load of which no verdict could come on a CPU."""
+    family = next((one for one in bench.registry.family if one.name == key[0]), None)
+    checkpoint = next((one for one in family.checkpoint if one.name == key[1]), None) if family is not None else None
+    if family is None or checkpoint is None or key[2] not in bench.catalogue:
+        return False
+    case = Case(family, checkpoint, key[2], bench.registry.tolerance_of(family, checkpoint), bench.registry.drift_of(family))
+    return bench.catalogue[key[2]][0] is LoadSuite and case.required_speedup("cpu") is None
+
+
 class _Weights:
     """BF16's weights as this matrix measured them, where it did: this machine may hold none, or others."""
 

@@ -1,6 +1,6 @@
 """How the tests of all parts ended, once their records are judged again: a verdict answers for its test, the rest stays as it was."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +10,7 @@ from quantgate.merging.judging import Judged
 from quantgate.merging.parts import Found, Key, Part, said
 from quantgate.records import VERDICT, Outcome, Verdict
 
+CPU = "cpu"
 BY_A_VERDICT = ("fail:", "error:", "inconclusive:")
 """How a line begins that a verdict has put there."""
 
@@ -70,12 +71,14 @@ def _is_answered(one: Outcome, record: Found | None) -> bool:
     return record is not None and record.started > one.at
 
 
-def holes(parts: Sequence[Part], records: Mapping[Key, Found], outcomes: Iterable[Outcome]) -> list[str]:
-    """A sentence for each part of which something has neither a record nor an end."""
+def holes(parts: Sequence[Part], records: Mapping[Key, Found], outcomes: Iterable[Outcome], is_idle: Callable[[Key], bool]) -> list[str]:
+    """A sentence for each part of which something has neither a record nor an end; `is_idle`: nobody could judge it on a CPU, where a run
+    leaves it out."""
     known = records.keys() | {(one.family, one.checkpoint, one.suite) for one in outcomes}
     found = []
     for part in parts:
-        if missing := sorted(part.mine - known):
+        on_cpu = part.shard is not None and part.shard.device_class == CPU
+        if missing := sorted(key for key in part.mine - known if not (on_cpu and is_idle(key))):
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             code = f", which ended with exit code {part.shard.exit_code}," if part.shard is not None and part.shard.exit_code else ""
             found.append(f"{said(missing[0])}{more} was asked of {part.name}{code} and has neither a record nor an end: run it again")

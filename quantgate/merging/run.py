@@ -15,7 +15,7 @@ from quantgate.history import FILE, Line, append
 from quantgate.judgement import sentence
 from quantgate.merging import refusals, tree
 from quantgate.merging.choosing import Chosen, candidates, choose, matrix_of
-from quantgate.merging.judging import Bench, Judged, judge_all, open_approved
+from quantgate.merging.judging import Bench, Judged, is_idle, judge_all, open_approved
 from quantgate.merging.lines import lines_of
 from quantgate.merging.outcomes import Settled, fails, holes, settle
 from quantgate.merging.parts import Found, Key, Part, entry_of, read_parts, records_in, said
@@ -89,7 +89,8 @@ def merge(
         records = {key: one for key, one in chosen.all.items() if key not in judged or judged[key].is_usable}
         settled = settle(parts, judged, records, strict)
         merged = _told(into, parts, chosen, judged, settled, strict)
-        merged.unjudged += [*missing, *(line for part in parts for line in part.unreadable), *holes(parts, records, settled.outcomes)]
+        merged.unjudged += [*missing, *(line for part in parts for line in part.unreadable)]
+        merged.unjudged += holes(parts, records, settled.outcomes, lambda key: is_idle(key, bench))
         place.mkdir(mode=0o700)
         tree.fill(place, parts, records)
         for verdict, is_drift, _ in (entry for one in judged.values() for entry in one.verdicts):

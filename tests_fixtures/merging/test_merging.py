@@ -146,6 +146,14 @@ def test_a_shard_that_was_interrupted_is_merged_and_what_it_lacks_is_told(small:
     assert got.records == 15
 
 
+@pytest.mark.parametrize(("device_class", "told"), [("cpu", []), ("NVIDIA H200", ["ada/nvfp4 decode-16x64 was"])])
+def test_a_load_that_a_cpu_leaves_out_is_not_missing(small: Matrix, device_class: str, told: list[str]) -> None:
+    folders = small.shards(1)
+    load = [*entries_of("ada"), *entries_of("fermi"), "ada/nvfp4:decode-16x64"]
+    reshard(folders[0], matrix=load, mine=load, device_class=device_class)
+    assert [line.partition(" asked of")[0] for line in small.merge(folders).unjudged] == told
+
+
 def test_partial_merges_what_is_there_and_tells_what_is_missing(small: Matrix) -> None:
     folders = small.shards(2)
     got = small.merge(folders[:1], partial=True)
