@@ -1,7 +1,9 @@
 """A folder, then a store: git has what is approved, the store its items, and a store that is away stops nothing that is there."""
 
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -99,6 +101,25 @@ def test_items_that_cannot_be_fetched_are_a_sentence_and_no_other_baseline(
         open_baselines(folder).load(*KEY)
     assert open_baselines(both).load(*KEY) is not None
     assert open_baselines(folder).load(*KEY) is not None  # fetched once, it is here
+
+
+def test_what_git_has_approved_is_not_replaced_by_another_store_s(
+    both: str, cache: Path, monkeypatch: pytest.MonkeyPatch, url: str, tmp_path: Path
+) -> None:
+    other = f"file://{tmp_path}/other"
+    approve(other, text_loss(nll_sums=[1.0, 2.0]))
+    approve(both, text_loss())
+    shutil.rmtree(cache)
+    real = Store._ask
+
+    def fails(self: Store, *given: Any) -> object:
+        if self.url == url:
+            raise StoreAwayError(f"{url} is away")
+        return real(self, *given)
+
+    monkeypatch.setattr(Store, "_ask", fails)
+    with pytest.raises(StoreAwayError, match=r"reference-text\.json: its 6 items .* is away; .*/other has no objects/"):
+        open_baselines(f"{both},{other}").load(*KEY)
 
 
 def test_a_store_that_is_away_warns_once_where_a_folder_has_it(both: str, folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,8 @@ def test_of_two_on_top_of_the_same_the_second_is_told_and_nothing_is_lost(url: s
     theirs = approved(other, text_loss(nll_sums=[20.5, 31.0]), "Bob", first)
     with pytest.raises(BaselineError, match=r"^cpu/reference/bf16/reference-text was approved meanwhile by Bob \(2026-.*000002\.json\)"):
         approved(mine, text_loss(nll_sums=[20.6, 31.0]), "Ann", first)
+    with pytest.raises(BaselineError, match="approved meanwhile by Bob"):  # nor does one get in that sees theirs, and was judged before it
+        approved(open_baselines(url), text_loss(nll_sums=[20.6, 31.0]), "Ann", first)
     assert mine.load(*KEY) == theirs
     assert len(files(tmp_path / "store")) == 2
     approved(mine, text_loss(nll_sums=[20.6, 31.0]), "Ann", theirs)
