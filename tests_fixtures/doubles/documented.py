@@ -82,6 +82,7 @@ RULES = (
     Rule(r"quantgate (suites|devices|init ~|inspect /models/\S+( --against /models/\S+)?$)", "run"),
     Rule(r"quantgate table --records \.quantgate/records|quantgate table$", "parse", "the records of a run on servers"),
     Rule(r"quantgate (compare|table|bench|quantize|inspect|init)", "parse", "files of one's own, a server, llm-compressor, or a synopsis"),
+    Rule(r"quantgate plan", "parse", "the history of nights, or another machine's devices"),
     Rule(r"quantgate (report|nightly|history|bisect)", "parse", "the records and the history of nights on servers"),
     Rule(r"quantgate merge", "parse", "the records of shards on servers"),
     Rule(r"pytest --shard", "marked", "a shard of a run on servers"),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -78,8 +77,8 @@ def test_what_is_not_there_is_not_measured_yet(tmp_path: Path) -> None:
         ("conditions", "x", "it was served, or its task declared, with"),
     ],
 )
-def test_each_thing_that_would_be_another_is_named(tmp_path: Path, field: str, value: Any, said: str) -> None:
-    store(tmp_path, **{field: value})
+def test_each_thing_that_would_be_another_is_named(tmp_path: Path, field: str, value: object, said: str) -> None:
+    store(tmp_path, TEXT, **{field: value})
     found = looked(tmp_path)
     assert isinstance(found, str)
     assert found.startswith(said)
@@ -89,9 +88,9 @@ def test_each_thing_that_would_be_another_is_named(tmp_path: Path, field: str, v
     "serve",
     [{"max_model_len": 512}, {"max_num_seqs": 1}, {"args": ["--x"]}, {"env": {"A": "1"}}, {"dtype": "float16"}, {"cpu_offload_gb": 1.0}],
 )
-def test_another_setting_of_its_server_is_another_measurement(tmp_path: Path, serve: dict[str, Any]) -> None:
+def test_another_setting_of_its_server_is_another_measurement(tmp_path: Path, serve: dict[str, object]) -> None:
     store(tmp_path)
-    assert looked(tmp_path, of=case(**serve)) == "it was served, or its task declared, with other settings (models.toml)"
+    assert looked(tmp_path, of=case(TEXT, **serve)) == "it was served, or its task declared, with other settings (models.toml)"
 
 
 def test_our_patience_with_a_server_is_no_setting_of_it() -> None:
