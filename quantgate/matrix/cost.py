@@ -90,7 +90,8 @@ def costs(
             weights = weights_bytes(family, checkpoint, here=here) or UNKNOWN_BYTES
             boot = boot_estimate(speeds, checkpoint, weights, count)
             for name in suites_of(family, checkpoint, catalogue):
-                lengths.setdefault(name, length_of(name, catalogue[name][0], registry.suite))
+                if name not in lengths:
+                    lengths[name] = length_of(name, catalogue[name][0], registry.suite)
                 seconds = estimate(speeds, checkpoint, weights, lengths[name], count)
                 key = (family.name, checkpoint.name, name)
                 last = known.get((*key, count)) if device_class is not None else known.get((*key, 0))
