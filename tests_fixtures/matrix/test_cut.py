@@ -76,3 +76,8 @@ def test_a_lower_bound_knows_what_some_shard_has_to_take() -> None:
     assert lower_bound([3.0, 3.0, 3.0], 2) == 6.0
     assert lower_bound([2.0] * 5, 2) == 6.0
     assert lower_bound([], 3) == 0.0
+
+
+def test_a_sum_of_seconds_is_the_same_to_the_last_digit_in_any_order() -> None:
+    parts = [unit("a", 0.1, "x"), unit("a", 0.2, "y"), unit("a", 0.3, "z")]
+    assert len({family_seconds(order)["a"] for order in itertools.permutations(parts)}) == 1
