@@ -100,7 +100,7 @@ def real_project(project: Path) -> None:
             place = f'path = "{ROOT}/fixtures/reference/{precision}"'
             rows.append(f'[[family.checkpoint]]\nname = "{precision}"\nprecision = "{precision}"\n{place}\n{SETTINGS}\n')
         for file in (ROOT / "baselines" / "cpu" / "reference").rglob("*"):
-            if file.is_file() and file.suffix != ".jsonl":
+            if file.is_file() and file.name != "history.jsonl":
                 target = project / "baselines" / "cpu" / family / file.relative_to(ROOT / "baselines" / "cpu" / "reference")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(file.read_bytes().replace(b'"family": "reference"', f'"family": "{family}"'.encode()))

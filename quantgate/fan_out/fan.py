@@ -139,9 +139,14 @@ def _described(place: Place) -> str:
     return f"{place.name.split()[0]}: {', '.join(f'{amount:g} {name}' for name, amount in own.items()) or 'nothing'}"
 
 
+def open_approved(keeping: Keeping) -> BaselineFolder:
+    """What units are judged by, as far as it lies in folders."""
+    return BaselineFolder(keeping.baselines)
+
+
 def _unapproved(what: Plan, first: Unit, keeping: Keeping) -> list[str]:
     """The suites for which BF16 has no baseline of any device class, and without which no candidate can be judged."""
-    approved = BaselineFolder(keeping.baselines)
+    approved = open_approved(keeping)
     asked = [name for name in first.suites if what.known[name][0] is not LoadSuite]
     return [
         name

@@ -123,7 +123,8 @@ def sign(courses: Sequence[Course], like: Shard) -> None:
             mine=sorted(course.work.keys),
             cut=cut,
             device_class=own.device_class if own is not None else like.device_class,
-            host=course.host or like.host,
+            models_sha256=own.models_sha256 if own is not None else like.models_sha256,  # another one on a node is merging's to refuse
+            host=own.host if own is not None else course.host or like.host,  # a line of the history has it, as a machine's own name
             started=own.started if own is not None else like.started,
             ended=like.ended if done else None,
             exit_code=course.codes[-1] if done and course.codes and course.codes[-1] >= 0 else None,
