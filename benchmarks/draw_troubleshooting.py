@@ -15,6 +15,7 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     # file, a part of the sentence, the section's title; the first that fits counts
     ("quantgate/merging|cli/merge", "", "Shards that are no one whole"),
     ("quantgate/(matrix|nightly/part)|cli/plan|fixtures/(shard|reuse)|records/shard", "", "Shards, and what is measured already"),
+    ("fan_out/slurm", "", "A matrix on Slurm"),
     ("quantgate/(history|nightly|report/page)|cli/(history|nightly|bisect)|fixtures/report", "", "Nights, their history, and the page"),
     (
         "",

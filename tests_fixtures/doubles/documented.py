@@ -84,6 +84,7 @@ RULES = (
     Rule(r"quantgate (compare|table|bench|quantize|inspect|init)", "parse", "files of one's own, a server, llm-compressor, or a synopsis"),
     Rule(r"quantgate plan", "parse", "the history of nights, or another machine's devices"),
     Rule(r"quantgate (report|nightly|history|bisect)", "parse", "the records and the history of nights on servers"),
+    Rule(r"quantgate fan-out", "parse", "a cluster"),
     Rule(r"quantgate merge", "parse", "the records of shards on servers"),
     Rule(r"pytest --shard", "marked", "a shard of a run on servers"),
     Rule(r"quantgate fan-out", "parse", "a cluster"),
