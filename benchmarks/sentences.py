@@ -29,7 +29,7 @@ INTERNAL = frozenset(
 )  # fmt: skip
 """What a programmer meets who calls a function wrongly, or what is caught and told in other words."""
 NOT_ASKED = re.compile(
-    r"/(suites/(decidable|questions|code|prose|reference)|shapes|reference|engine_probe|vllm_plugin|load/(client|connection|crew|worker))\b"
+    r"/(suites/(decidable|questions|code|prose|reference)|shapes|reference|engine_probe|vllm_plugin|load/(client|connection|crew|worker)|slurm_scripts)\b"
 )
 """Modules whose texts go to models, engines or files; what they raise counts all the same."""
 LEAST_WORDS = 3
