@@ -16,6 +16,7 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ("quantgate/merging|cli/merge", "", "Shards that are no one whole"),
     ("quantgate/(matrix|nightly/part)|cli/plan|fixtures/(shard|reuse)|records/shard", "", "Shards, and what is measured already"),
     ("fan_out/slurm", "", "A matrix on Slurm"),
+    ("quantgate/fan_out/|cli/fan_out", "", "A matrix on Ray"),
     ("quantgate/(history|nightly|report/page)|cli/(history|nightly|bisect)|fixtures/report", "", "Nights, their history, and the page"),
     (
         "",
