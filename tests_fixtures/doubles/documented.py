@@ -87,7 +87,6 @@ RULES = (
     Rule(r"quantgate fan-out", "parse", "a cluster"),
     Rule(r"quantgate merge", "parse", "the records of shards on servers"),
     Rule(r"pytest --shard", "marked", "a shard of a run on servers"),
-    Rule(r"quantgate fan-out", "parse", "a cluster"),
     Rule(r"git bisect", "marked", "a repository of one's own"),
     Rule(r"pytest --gpu=list", "run"),
     Rule(r"pytest benchmarks/", "marked", "another program (GuideLLM) and a GPU"),
