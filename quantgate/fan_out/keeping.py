@@ -37,6 +37,8 @@ class Keeping:
         """What a node is given: what was measured of the unit, finished or not, and its family's baselines."""
         measured = Mirror(work.folder / RECORDS).changes() if (work.folder / RECORDS).is_dir() else []
         found = [_below(RECORDS, piece) for piece in measured]
+        if (log := work.folder / LOG).is_file():  # goes on where an earlier attempt ended
+            found.append(Piece(LOG, log.read_bytes()))
         for family in sorted(self.baselines.glob(f"*/{work.family}")):
             place = family.relative_to(self.baselines).as_posix()
             found += [_below(f"{BASELINES}/{place}", piece) for piece in Mirror(family).changes()]

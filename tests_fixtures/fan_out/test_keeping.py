@@ -87,9 +87,10 @@ def test_a_node_gets_what_was_measured_and_its_familys_baselines_alone(tmp_path:
     baseline(tmp_path / "own", "ada", b"a")
     baseline(tmp_path / "own", "bell", b"b")
     keeping, course = Keeping(tmp_path / "out", [tmp_path / "own"], ["ada", "bell"], None), course_of(tmp_path)
-    keeping.take(course, News(pieces=[Piece("records/ada/fp8/text.unfinished.jsonl", b"half")]))
+    keeping.take(course, News(pieces=[Piece("records/ada/fp8/text.unfinished.jsonl", b"half"), Piece("pytest.log", b"so far")]))
     assert [(piece.path, piece.data) for piece in keeping.pieces(course.work)] == [
         ("records/ada/fp8/text.unfinished.jsonl", b"half"),
+        ("pytest.log", b"so far"),
         ("baselines/cpu/ada/bf16/text.json", b"a"),
     ]
 

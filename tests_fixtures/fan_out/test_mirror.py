@@ -80,6 +80,12 @@ def test_a_large_log_comes_in_pieces_and_a_large_record_in_one(here: Path, there
     assert content(there) == content(here)
 
 
+def test_what_is_known_there_ends_where_the_piece_ends(there: Path) -> None:
+    (there / "a.log").write_bytes(b"0123456789")
+    put(there, Piece("a.log", b"xy", 4))
+    assert content(there) == {"a.log": b"0123xy"}
+
+
 def test_neither_locks_nor_what_is_half_written_is_sent(here: Path) -> None:
     (here / ".lock").write_bytes(b"me")
     (here / ".text.json.abc").write_bytes(b"half")
