@@ -3,13 +3,16 @@
 Two families, made of the reference family: BF16, FP8 and NVFP4 of each, a text and questions, on vLLM's CPU build. Slurm comes out of the
 distribution (apt-get install slurm-wlm) and is configured in a temporary folder by `slurm_cluster.py`.
 
-    python -m benchmarks.slurm_nodes [--keep DIR] [--minutes 30]
+    python -m benchmarks.slurm_nodes [--stand-in] [--keep DIR] [--minutes 30]
+
+`--stand-in`: measurements made by hand in a real pytest, two seconds each, instead of vLLM.
 
 Exit code 0: every record is there once, the requeued task has run twice and kept what it had, the merge is green, nothing is left running.
 """
 
 import argparse
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -18,10 +21,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.slurm_cluster import PATH, asked, cluster, left, missing, until
 from quantgate.fan_out import SlurmAsked, run_slurm
 from quantgate.records import unfinished_of
+from tests_fixtures.doubles import scripted_project as scripted
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES = ("first", "second")
@@ -38,7 +43,17 @@ REQUEUED = 2
 SHOWN = ("JobState", "Restarts", "ExitCode", "NodeList", "RunTime", "StartTime", "EndTime")
 
 
-def make_matrix(folder: Path) -> tuple[Path, Path]:
+class Matrix(NamedTuple):
+    """Where it lies, and what is asked of it; whether a suite that was interrupted goes on in its middle."""
+
+    project: Path
+    models: Path
+    baselines: Path
+    keys: list[tuple[str, str, str]]
+    goes_on: bool
+
+
+def with_vllm(folder: Path) -> Matrix:
     """models.toml and baselines of two families that are the reference family under other names."""
     lines = [TOLERANCE]
     for family in FAMILIES:
@@ -58,20 +73,25 @@ def make_matrix(folder: Path) -> tuple[Path, Path]:
             copy.write_text(file.read_text(encoding="utf-8").replace('"family": "reference"', f'"family": "{family}"'), encoding="utf-8")
     models = folder / "models.toml"
     models.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return models, folder / "baselines"
+    return Matrix(ROOT, models, folder / "baselines", list(itertools.product(FAMILIES, PRECISIONS, SUITES)), goes_on=True)
 
 
-def records(folder: Path) -> dict[str, str]:
+def by_hand(folder: Path) -> Matrix:
+    project = scripted.ScriptedProject(folder / "project", seconds=2.0)
+    keys = list(itertools.product(scripted.FAMILIES, scripted.PRECISIONS, scripted.SUITES))
+    return Matrix(project.folder, project.models, project.baselines, keys, goes_on=False)
+
+
+def records(folder: Path, matrix: Matrix) -> dict[str, str]:
     """family/checkpoint/suite → digest of its record, of those below the folder."""
-    wanted = [(f"{family}/{precision}/{suite}", suite) for family in FAMILIES for precision in PRECISIONS for suite in SUITES]
-    files = {key: folder / f"{key}.json" for key, _ in wanted}
+    files = {"/".join(key): folder.joinpath(*key[:2], f"{key[2]}.json") for key in matrix.keys}
     return {key: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for key, file in files.items() if file.is_file()}
 
 
-def unfinished(folder: Path) -> list[Path]:
+def unfinished(folder: Path, matrix: Matrix) -> list[Path]:
     """Suites of which answers are kept, and no record yet."""
-    every = [unfinished_of(folder, family, precision, suite) for family in FAMILIES for precision in PRECISIONS for suite in SUITES]
-    return [file for file in every if file.is_file() and file.stat().st_size]
+    files = [unfinished_of(folder, *key) for key in matrix.keys]
+    return [file for file in files if file.is_file() and file.stat().st_size]
 
 
 class Watch:
@@ -109,14 +129,17 @@ class Watch:
         return sorted(lines)
 
 
-def run(folder: Path, deadline_seconds: float) -> list[str]:
+def run(folder: Path, matrix: Matrix, deadline_seconds: float) -> list[str]:
     """The whole of it; what is not as it should be, in words."""
-    out, (models, baselines) = folder / "out", make_matrix(folder)
+    out = folder / "out"
     with cluster(folder / "slurm") as environment:
         os.environ.update(environment)  # for sbatch
         said = list[str]()
         run_slurm(
-            SlurmAsked(project=ROOT, models=models, baselines=str(baselines), families="all", gpu="cpu", out=out, hours=1), said.append
+            SlurmAsked(
+                project=matrix.project, models=matrix.models, baselines=str(matrix.baselines), families="all", gpu="cpu", out=out, hours=1
+            ),
+            said.append,
         )
         print("\n".join(f"quantgate fan-out: {line}" for line in said), flush=True)
         array, merge = re.findall(r"job (\d+)", said[0])
@@ -127,30 +150,30 @@ def run(folder: Path, deadline_seconds: float) -> list[str]:
         def is_in_the_middle() -> bool:
             if watch.is_over():
                 raise RuntimeError(f"{out}: the queue is empty before task {task} could be requeued; its log says why")
-            return bool(records(shard)) and any(unfinished(shard))
+            return bool(records(shard, matrix)) and (not matrix.goes_on or any(unfinished(shard, matrix)))
 
         until(is_in_the_middle, "a record of that task, and a suite half done", deadline_seconds)
         asked(["scontrol", "requeue", task], environment)
         watch.say(f"scontrol requeue {task}")
         until(lambda: watch.state_of(task) == "PENDING", "its way back into the queue", 120)
-        begun = {file.parent.name + "/" + file.name: file.stat().st_size for file in unfinished(shard)}
+        begun = {file.parent.name + "/" + file.name: file.stat().st_size for file in unfinished(shard, matrix)}
         watch.say(f"begun and not ended: {', '.join(f'{name} ({size} bytes)' for name, size in begun.items()) or 'nothing'}")
-        kept = records(shard)
+        kept = records(shard, matrix)
         watch.say(f"records of that task then: {', '.join(kept)}")
         until(watch.is_over, "an empty queue", deadline_seconds)
         told = watch.told()
         print("\n".join(told))
     wrong = [] if any("Restarts 1" in line for line in told) else ["no task has been restarted"]
     wrong += [] if any(line.startswith(f"{merge}:") and "ExitCode 0:0" in line for line in told) else ["the merge is not green"]
-    return wrong + looked_at(out, kept, shard)
+    return wrong + looked_at(out, matrix, kept, shard)
 
 
-def looked_at(out: Path, kept: dict[str, str], shard: Path) -> list[str]:
+def looked_at(out: Path, matrix: Matrix, kept: dict[str, str], shard: Path) -> list[str]:
     """What lies there in the end."""
-    parts = [records(folder) for folder in sorted((out / "shards").iterdir())]
+    parts = [records(folder, matrix) for folder in sorted((out / "shards").iterdir())]
     once = [key for part in parts for key in part]
-    unchanged = [key for key, digest in kept.items() if records(shard).get(key) == digest]
-    print(f"records of the shards: {len(once)}, of {len(set(once))} keys; merged: {len(records(out / 'merged'))}")
+    unchanged = [key for key, digest in kept.items() if records(shard, matrix).get(key) == digest]
+    print(f"records of the shards: {len(once)}, of {len(set(once))} keys; merged: {len(records(out / 'merged', matrix))}")
     print(f"of the requeued task's {len(kept)} records before, as they were: {len(unchanged)}")
     for log in sorted((out / "logs").iterdir()):
         found = [
@@ -159,13 +182,18 @@ def looked_at(out: Path, kept: dict[str, str], shard: Path) -> list[str]:
             if re.search(r"quantgate: shard|reused|goes on|kept|CANCELLED|passed|failed", line) or log.name == "merge.log"
         ]
         print("\n".join(f"{log.name}: {line}" for line in found))
-    whole = len(FAMILIES) * len(PRECISIONS) * len(SUITES)
-    wrong = [] if len(once) == len(set(once)) == len(records(out / "merged")) == whole else [f"there are not {whole} records, each once"]
+    whole = len(matrix.keys)
+    wrong = (
+        []
+        if len(once) == len(set(once)) == len(records(out / "merged", matrix)) == whole
+        else [f"there are not {whole} records, each once"]
+    )
     return wrong + ([] if len(unchanged) == len(kept) else ["the requeued task has measured again what it had"])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stand-in", action="store_true", help="measurements made by hand, no vLLM")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="copy logs, records and scripts there")
     parser.add_argument("--minutes", type=float, default=30, metavar="M", help="give up after so many (30)")
     options = parser.parse_args()
@@ -176,7 +204,7 @@ def main() -> int:
     folder, began = Path(tempfile.mkdtemp(prefix="qg-slurm-")), time.monotonic()
     folder.chmod(0o755)
     try:
-        wrong = run(folder, options.minutes * 60)
+        wrong = run(folder, (by_hand if options.stand_in else with_vllm)(folder), options.minutes * 60)
     finally:
         if options.keep:
             shutil.copytree(folder / "out", options.keep, dirs_exist_ok=True)
