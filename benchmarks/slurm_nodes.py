@@ -3,7 +3,7 @@
 Two families, made of the reference family: BF16, FP8 and NVFP4 of each, a text and questions, on vLLM's CPU build. Slurm comes out of the
 distribution (apt-get install slurm-wlm) and is configured in a temporary folder by `slurm_cluster.py`.
 
-    python -m benchmarks.slurm_nodes [--stand-in] [--keep DIR] [--minutes 30]
+    python -m benchmarks.slurm_nodes [--stand-in] [--keep DIR] [--resume DIR] [--minutes 30]
 
 `--stand-in`: measurements made by hand in a real pytest, two seconds each, instead of vLLM.
 
@@ -195,6 +195,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stand-in", action="store_true", help="measurements made by hand, no vLLM")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="copy logs, records and scripts there")
+    parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with the shards that an earlier --keep has left there")
     parser.add_argument("--minutes", type=float, default=30, metavar="M", help="give up after so many (30)")
     options = parser.parse_args()
     if absent := missing():
@@ -204,6 +205,8 @@ def main() -> int:
     folder, began = Path(tempfile.mkdtemp(prefix="qg-slurm-")), time.monotonic()
     folder.chmod(0o755)
     try:
+        if options.resume:
+            shutil.copytree(options.resume / "shards", folder / "out" / "shards")
         wrong = run(folder, (by_hand if options.stand_in else with_vllm)(folder), options.minutes * 60)
     finally:
         if options.keep:
