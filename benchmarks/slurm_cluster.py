@@ -73,7 +73,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
         until(lambda: asked(["sinfo", "-h", "-N", "-o", "%T"], environment).split() == ["idle"] * len(NODES), "two idle nodes", 60)
         yield environment
     finally:
-        _stop(started, environment)
+        _stop(started, folder, environment)
 
 
 def _configure(folder: Path) -> None:
@@ -99,12 +99,11 @@ def _start(command: Sequence[str], folder: Path, environment: dict[str, str]) ->
         )
 
 
-def _stop(started: Sequence["subprocess.Popen[bytes]"], environment: dict[str, str]) -> None:
-    """Jobs first, while there is somebody to end them; then nodes, controller and munge."""
+def _stop(started: Sequence["subprocess.Popen[bytes]"], folder: Path, environment: dict[str, str]) -> None:
+    """Jobs first, while there is somebody to end them; then nodes, controller and munge; then whatever has outlived them."""
     with contextlib.suppress(TimeoutError, RuntimeError, subprocess.SubprocessError, OSError):
-        if jobs := asked(["squeue", "-h", "-o", "%A"], environment).split():
-            asked(["scancel", *set(jobs)], environment)
-        until(lambda: not asked(["squeue", "-h"], environment), "no job left", 60)
+        asked(["scancel", f"--user={getpass.getuser()}"], environment)
+        until(lambda: not asked(["squeue", "-h"], environment), "no job left", 120)
     for process in reversed(started):
         process.send_signal(signal.SIGTERM)
         try:
@@ -112,16 +111,23 @@ def _stop(started: Sequence["subprocess.Popen[bytes]"], environment: dict[str, s
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in left(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        with contextlib.suppress(TimeoutError):
+            until(lambda: not left(folder), "their end", 30)
 
 
-def left(folder: Path) -> list[str]:
-    """Command lines of the processes that name the folder in their environment or their arguments, this one apart."""
-    found, wanted = list[str](), os.fsencode(folder)
+def left(folder: Path) -> dict[int, str]:
+    """Pid → command line of the processes that name the folder in their environment or arguments, or stand in it; this one apart."""
+    found, wanted = dict[int, str](), os.fsencode(folder)
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             line = (process / "cmdline").read_bytes()
-            if int(process.name) != os.getpid() and line and wanted in line + (process / "environ").read_bytes():
-                found.append(line.replace(b"\0", b" ").decode(errors="replace").strip())
+            where = os.fsencode((process / "cwd").readlink())
+            if int(process.name) != os.getpid() and line and wanted in b"\0".join([line, where, (process / "environ").read_bytes()]):
+                found[int(process.name)] = line.replace(b"\0", b" ").decode(errors="replace").strip()
     return found
 
 

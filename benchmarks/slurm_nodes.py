@@ -213,7 +213,7 @@ def main() -> int:
             shutil.copytree(folder / "out", options.keep, dirs_exist_ok=True)
         still = left(folder)
         shutil.rmtree(folder)
-    wrong += [f"still runs: {line}" for line in still]
+    wrong += [f"still runs: {line}" for line in still.values()]
     print(f"{(time.monotonic() - began) / 60:.1f} minutes; processes left: {len(still)}")
     print("\n".join(wrong) or "as it should be")
     return int(bool(wrong))
