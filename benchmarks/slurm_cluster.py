@@ -92,10 +92,17 @@ def _configure(folder: Path) -> None:
 
 
 def _start(command: Sequence[str], folder: Path, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """In a session of its own: Ctrl-C is for this program, which needs Slurm to end its jobs."""
+    program = shutil.which(command[0], path=PATH) or command[0]
     with (folder / f"{command[0]}.out").open("ab") as output:
-        program = shutil.which(command[0], path=PATH) or command[0]
         return subprocess.Popen(
-            [program, *command[1:]], stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment, cwd=folder
+            [program, *command[1:]],
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
         )
 
 
