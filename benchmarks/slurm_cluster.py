@@ -35,6 +35,7 @@ SelectTypeParameters=CR_CPU
 MpiDefault=none
 ReturnToService=2
 KillWait=20
+MinJobAge=86400
 SchedulerParameters=batch_sched_delay=1
 StateSaveLocation={folder}/state
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -48,7 +49,8 @@ NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1
 NodeName=node2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1
 PartitionName=all Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
 """
-"""`cred_expire`: a requeued task waits until its first credential is void, two minutes by default."""
+"""`cred_expire`: a requeued task waits until its first credential is void, two minutes by default. `MinJobAge`: how long Slurm tells
+of a job that has ended, five minutes by default."""
 
 
 def missing() -> list[str]:
