@@ -14,6 +14,8 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
+
 from quantgate.fan_out.mirror import Mirror, put
 from quantgate.fan_out.wire import BASELINES, RECORDS, Job, News, Piece, frames, pack, unpack_job, write_all
 from quantgate.nightly import interruptible, run_until
@@ -47,12 +49,9 @@ class Teller:
         if batch:
             self.send(News(host=self._host, pieces=batch))
 
-    def ended(self, codes: list[int], was_stopped: bool, trouble: str | None) -> None:
-        self.send(News(kind="ended", host=self._host, codes=codes, was_stopped=was_stopped, trouble=trouble))
 
-
-def keep(job: Job, teller: Teller, folder: Path) -> None:
-    """Run all of it; the last news are always of its end."""
+def keep(job: Job, teller: Teller, folder: Path) -> News:
+    """Run all of it; returns the news of its end, which are for when the folder is gone."""
     deadline = float("inf") if job.seconds is None else time.monotonic() + job.seconds
     codes, was_stopped, trouble = list[int](), False, None
     for piece in job.pieces:
@@ -77,10 +76,13 @@ def keep(job: Job, teller: Teller, folder: Path) -> None:
     except OSError as error:
         trouble = f"{error.filename or words[0]}: {error.strerror}"
     finally:
+        # Whoever waits may take the end for all that was to come, and close standard input: that is to stop nothing of the rest.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         is_over.set()
         looker.join()
         teller.pieces(list(mirror.changes()))
-        teller.ended(codes, was_stopped, trouble)
+    return News(kind="ended", codes=codes, was_stopped=was_stopped, trouble=trouble)
 
 
 def _look(mirror: Mirror, teller: Teller, is_over: threading.Event) -> None:
@@ -113,9 +115,12 @@ def main() -> int:
     # Whatever this process was started with: Ray's threads block signals, and what they start inherits that.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with interruptible(), contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="quantgate-unit-") as folder:
-        _stop_at_the_end_of(0)
-        keep(unpack_job(content), teller, Path(folder))
+    ended = News(kind="ended", was_stopped=True)
+    with interruptible(), contextlib.suppress(KeyboardInterrupt):
+        with tempfile.TemporaryDirectory(prefix="quantgate-unit-") as folder:
+            _stop_at_the_end_of(0)
+            ended = keep(unpack_job(content), teller, Path(folder))
+        teller.send(msgspec.structs.replace(ended, host=socket.gethostname()))
     return 0
 
 

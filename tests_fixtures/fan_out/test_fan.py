@@ -12,7 +12,16 @@ from quantgate.records import read_shard
 from tests_fixtures.doubles.local_cluster import LocalCluster, gone, marked
 from tests_fixtures.doubles.scripted_project import ScriptedProject
 
-pytestmark = pytest.mark.usefixtures("no_worker")
+pytestmark = pytest.mark.usefixtures("no_worker", "temporary")
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where units have their folders."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
 
 
 def run(project: ScriptedProject, cluster: LocalCluster, **changes: Any) -> tuple[Fanned, str]:
@@ -38,7 +47,7 @@ def records(folder: Path) -> list[str]:
 
 
 @pytest.mark.thorough
-def test_every_record_is_there_once_and_merged(tmp_path: Path) -> None:
+def test_every_record_is_there_once_and_merged(tmp_path: Path, temporary: Path) -> None:
     project = ScriptedProject(tmp_path / "p")
     fanned, said = run(project, LocalCluster("one", "two"))
     assert fanned.exit_code == 0
@@ -49,6 +58,7 @@ def test_every_record_is_there_once_and_merged(tmp_path: Path) -> None:
     assert shard.mine == shard.matrix == project.keys
     assert (tmp_path / "p" / "out" / "report" / "index.html").is_file()
     assert said.count(": pass:") >= 8
+    assert not list(temporary.glob("quantgate-unit-*"))
 
 
 @pytest.mark.thorough
@@ -100,7 +110,7 @@ def test_a_red_verdict_is_1_and_not_run_again_and_a_killed_pytest_is_once(tmp_pa
 
 
 @pytest.mark.thorough
-def test_ctrl_c_leaves_no_process_and_the_same_again_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_process_and_the_same_again_goes_on(tmp_path: Path, temporary: Path) -> None:
     project = ScriptedProject(tmp_path / "p", seconds=1.0)
     marks = list[str]()
 
@@ -114,6 +124,7 @@ def test_ctrl_c_leaves_no_process_and_the_same_again_goes_on(tmp_path: Path) -> 
     fanned, _ = run(project, LocalCluster("one", "two", at_each=interrupt))
     assert (fanned.exit_code, fanned.was_interrupted) == (2, True)
     assert gone([process for mark in marks for process in marked(mark)])
+    assert not list(temporary.glob("quantgate-unit-*"))
     assert "the same command goes on from there" in lines_of(fanned)[-1]
     project.take(0.0)
     fanned, _ = run(project, LocalCluster("one", "two"))
