@@ -146,7 +146,9 @@ def test_with_public_data_both_suites_are_asked_of_the_same_checkpoints(bench: B
     found, stated = load(Path(models)), load(smollm2.STATED)
     assert found.family[0].suites == ["prose-48", "wikitext2-50"]
     assert [one.path for one in found.family[0].checkpoint] == [str(bench.folder / name) for name in ("bf16", "fp8", "nvfp4")]
-    assert (found.family[0].checkpoint, found.tolerance) == (stated.family[0].checkpoint, stated.tolerance)
+    alike = [msgspec.structs.replace(one, written="") for one in found.family[0].checkpoint]
+    assert alike == [msgspec.structs.replace(one, written="") for one in stated.family[0].checkpoint]
+    assert found.tolerance == stated.tolerance
 
 
 @pytest.mark.usefixtures("bench")

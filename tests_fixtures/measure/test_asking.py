@@ -37,6 +37,7 @@ def test_provenance_says_what_made_a_checkpoint_that_quantgate_made(tmp_path: Pa
         checkpoint=SimpleNamespace(serve=SimpleNamespace(tensor_parallel=1, env={})),
         kernels=list,
         chosen=lambda: [Chosen("MarlinNvFp4LinearKernel")],
+        is_ours=False,
     )
     told = provenance(server, "s0", {}, Started())
     assert told.made_by is not None

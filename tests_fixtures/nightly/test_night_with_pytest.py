@@ -51,7 +51,7 @@ def run(folder: Path, how: str, **changes: object) -> tuple[Night, list[Line]]:
     fields = {
         "project": folder,
         "models": folder / "models.toml",
-        "baselines": folder / "baselines",
+        "baselines": str(folder / "baselines"),
         "gpu": "cpu",
         "more": ("--gpu-wait=120",),
         "reporter": (sys.executable, "-c", WRITES_A_PAGE),
