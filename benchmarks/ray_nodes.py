@@ -200,10 +200,6 @@ def stopped(bench: Bench, name: str, number: signal.Signals) -> None:
         end(nodes)
 
 
-def unit_folders() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("quantgate-unit-*"))
-
-
 def busy(node: Node, *, stand_in: bool) -> bool:
     lines = list(node.tests().values())
     return any("pytest" in line for line in lines) if stand_in else any("EngineCore" in line for line in lines)
