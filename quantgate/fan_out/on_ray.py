@@ -7,6 +7,7 @@ needs to be run by name (quantgate has to be there), nothing of this process's e
 
 import contextlib
 import logging
+import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +21,8 @@ from quantgate.errors import ConfigurationError
 from quantgate.fan_out.engine import Lost, Need, Place
 from quantgate.fan_out.wire import Job, News, frames, pack, unpack_news
 
-POLL_SECONDS = 5.0
+POLL_SECONDS, CONNECT_SECONDS = 5.0, 10.0
+LAST_PORT = 65_535
 KEEPER = ("-m", "quantgate.fan_out.keeper")
 MISSING = "fan-out on Ray needs Ray: install it with `uv pip install 'quantgate[ray]'`, here as on every node"
 
@@ -138,6 +140,25 @@ def _last_line(error: BaseException) -> str:
     return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
 
 
+def _refuse_where_nobody_listens(address: str) -> None:
+    """Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not host or not port.isdecimal() or int(port) > LAST_PORT:
+        raise ConfigurationError(f"--on={address}: give auto, HOST:PORT, ray://HOST:PORT, or slurm")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise _absent(address, error.strerror or str(error)) from None
+
+
+def _absent(address: str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"--on={address}: no Ray cluster answers there ({why}); start one with `ray start --head`, or name its address"
+    )
+
+
 def _without_its_prints() -> None:
     """Of a node that dies Ray prints the last lines of its log, whatever `log_to_driver` says; that it died is said by us. There is no
     setting for that: where Ray has another name for it one day, it prints them."""
@@ -156,6 +177,7 @@ class RayEngine:
             import ray.exceptions
         except ModuleNotFoundError:
             raise ConfigurationError(MISSING) from None
+        _refuse_where_nobody_listens(address)
         self._ray: Any = ray
         _without_its_prints()
         try:
@@ -167,8 +189,7 @@ class RayEngine:
                 configure_logging=True,
             )
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            start = "start one with `ray start --head`, or name its address"
-            raise ConfigurationError(f"--on={address}: no Ray cluster answers there ({_last_line(error)}); {start}") from None
+            raise _absent(address, _last_line(error)) from None
         self._actor = ray.remote(OnNode)
         self._attempts: list[RayAttempt] = []
 

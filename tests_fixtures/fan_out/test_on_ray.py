@@ -89,11 +89,17 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 
 
 @needs_ray
-@pytest.mark.thorough
-def test_where_no_cluster_runs_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    with pytest.raises(ConfigurationError, match=r"no Ray cluster answers there .*start one with `ray start --head`"):
-        RayEngine("127.0.0.1:1")
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "ray://no.such.host.invalid:10001"])
+def test_where_no_cluster_runs_one_sentence_says_so(address: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"no Ray cluster answers there \(.+\); start one with `ray start --head`"):
+        RayEngine(address)
+
+
+@needs_ray
+@pytest.mark.parametrize("address", ["head", "head:port", "ray://", ":10001", "head:70000"])
+def test_what_is_no_address_is_told(address: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"--on={address}: give auto, HOST:PORT"):
+        RayEngine(address)
 
 
 @needs_ray
