@@ -18,7 +18,7 @@ STORE_BYTES = 80_000_000
 
 
 class Node:
-    """`name` is its mark, which all that it starts inherits. The first has the head."""
+    """`name` is its mark, which all that it starts inherits. The first has the head, and `client` is its address for one."""
 
     def __init__(self, name: str, folder: Path, number: int, head: str | None) -> None:
         self.name, self.is_head = name, head is None
@@ -31,7 +31,9 @@ class Node:
             f"--temp-dir={folder / name}",
         ]
         port = free_port() if head is None else 0
-        where = ["--head", f"--port={port}", "--include-dashboard=false", f"--ray-client-server-port={free_port()}"]
+        client = free_port()
+        where = ["--head", f"--port={port}", "--include-dashboard=false", f"--ray-client-server-port={client}"]
+        self.client = f"ray://127.0.0.1:{client}"
         self.address = head or f"127.0.0.1:{port}"
         env = os.environ | {MARK: f"{folder.name}-{name}", "QUANTGATE_LOCKS": str(folder / f"locks-{name}")}
         self.mark = f"{folder.name}-{name}"

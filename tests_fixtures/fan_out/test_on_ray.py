@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import shutil
 import sys
 from pathlib import Path
 
@@ -105,7 +106,8 @@ def test_what_is_no_address_is_told(address: str) -> None:
 @needs_ray
 @pytest.mark.thorough
 @pytest.mark.usefixtures("no_worker")
-def test_a_unit_on_a_real_ray(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_client", [False, True], ids=["on a node of it", "through a client"])
+def test_units_on_a_real_ray(is_client: bool, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks.ray_cluster import cluster
 
     folder = Path("/tmp") / f"qg-{tmp_path_factory.mktemp('ray').name}"  # noqa: S108 (a socket's path is short)
@@ -122,9 +124,10 @@ def test_a_unit_on_a_real_ray(tmp_path_factory: pytest.TempPathFactory, monkeypa
             gpu="cpu",
             resources={"slot": 1.0},
         )
-        fanned = fan_out(asked, lambda: RayEngine(nodes[0].address), io.StringIO())
+        fanned = fan_out(asked, lambda: RayEngine(nodes[0].client if is_client else nodes[0].address), io.StringIO())
         assert fanned.exit_code == 0
         assert sorted(project.log("measured")) == [key for key in project.keys if key.startswith("ada/")]
         assert nodes[0].tests() == {}
     finally:
         nodes[0].kill()
+        shutil.rmtree(folder, ignore_errors=True)
