@@ -22,10 +22,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from quantgate.fan_out.driving import Driver
-from quantgate.fan_out.engine import Need, Place
-from quantgate.fan_out.wire import Job, News
-from quantgate.fan_out.work import Work
+from quantgate.fan_out import Driver, Job, Need, News, Place, Work
 from quantgate.matrix import Cost, Unit, cut
 
 SIZES = (1.5, 4, 8, 14, 32, 72)

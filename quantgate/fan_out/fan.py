@@ -11,8 +11,8 @@ from typing import TextIO
 import msgspec
 
 from quantgate import folders, registry
-from quantgate.baselines import BaselineFolder
-from quantgate.errors import ConfigurationError, QuantgateError
+from quantgate.baselines import open_baselines
+from quantgate.errors import ConfigurationError, QuantgateError, StoreAwayError
 from quantgate.fan_out import asked as options
 from quantgate.fan_out.asked import Asked
 from quantgate.fan_out.display import display
@@ -101,7 +101,9 @@ def _works(asked: Asked, what: Plan, places: Sequence[Place], keeping: Keeping) 
         names = {(unit.family, unit.checkpoint): "/".join(filter(None, (group, unit.family, unit.checkpoint))) for unit in what.units}
         for unit in what.units:
             first = next((one for one in what.units if one.is_reference and one.family == unit.family), None)
-            waits = first is not None and first != unit and (asked.updates or bool(_unapproved(what, first, keeping)))
+            waits = (
+                first is not None and first != unit and (asked.updates or bool(_unapproved(what, first, where_approved(asked, keeping))))
+            )
             found.append(
                 Work(
                     name=names[unit.family, unit.checkpoint],
@@ -139,20 +141,24 @@ def _described(place: Place) -> str:
     return f"{place.name.split()[0]}: {', '.join(f'{amount:g} {name}' for name, amount in own.items()) or 'nothing'}"
 
 
-def open_approved(keeping: Keeping) -> BaselineFolder:
-    """What units are judged by, as far as it lies in folders."""
-    return BaselineFolder(keeping.baselines)
+def where_approved(asked: Asked, keeping: Keeping) -> str:
+    """What units are judged by: the copy of the project's folders, then its stores."""
+    return ",".join([str(keeping.baselines), *options.stores(asked.baselines)])
 
 
-def _unapproved(what: Plan, first: Unit, keeping: Keeping) -> list[str]:
-    """The suites for which BF16 has no baseline of any device class, and without which no candidate can be judged."""
-    approved = open_approved(keeping)
+def _unapproved(what: Plan, first: Unit, where: str) -> list[str]:
+    """The suites for which BF16 has no baseline of any device class, and without which no candidate can be judged. Of a store that is away
+    nobody can tell, and what it may have is measured."""
+    approved = open_baselines(where)
     asked = [name for name in first.suites if what.known[name][0] is not LoadSuite]
-    return [
-        name
-        for name in asked
-        if not any(approved.load(one, first.family, first.checkpoint, name) is not None for one in approved.device_classes())
-    ]
+
+    def is_there(name: str) -> bool:
+        try:
+            return any(approved.load(one, first.family, first.checkpoint, name) is not None for one in approved.device_classes())
+        except StoreAwayError:
+            return False
+
+    return [name for name in asked if not is_there(name)]
 
 
 def _drive(asked: Asked, what: Plan, works: list[Work], engine: Engine, keeping: Keeping, stream: TextIO) -> Fanned:
@@ -163,7 +169,7 @@ def _drive(asked: Asked, what: Plan, works: list[Work], engine: Engine, keeping:
     def job_of(work: Work, seconds: float | None) -> Job:
         unit = by_name[work.family, work.checkpoint]
         command = options.command_of(asked, work.family, work.checkpoint, on_gpus)
-        missing = [] if asked.updates or not unit.is_reference else _unapproved(what, unit, keeping)
+        missing = [] if asked.updates or not unit.is_reference else _unapproved(what, unit, where_approved(asked, keeping))
         first = (
             [options.command_of(asked, work.family, work.checkpoint, on_gpus, [f"--suites={','.join(missing)}", options.UPDATE])]
             if missing
@@ -174,7 +180,7 @@ def _drive(asked: Asked, what: Plan, works: list[Work], engine: Engine, keeping:
 
     def ready(work: Work) -> str | None:
         first = next(unit for unit in what.units if unit.is_reference and unit.family == work.family)
-        missing = _unapproved(what, first, keeping)
+        missing = _unapproved(what, first, where_approved(asked, keeping))
         return f"{work.after} gave no baseline of {', '.join(missing)}" if missing else None
 
     def take(course: Course, news: News) -> None:
@@ -214,7 +220,7 @@ def _merge(asked: Asked, fanned: Fanned, keeping: Keeping, started: str, say: Ca
                 parts,
                 into / RECORDS,
                 models=asked.models,
-                baselines=",".join([str(keeping.baselines), *options.stores(asked.baselines)]),
+                baselines=where_approved(asked, keeping),
                 report=into / REPORT,
                 inconclusive=asked.inconclusive,
                 partial=len(parts) < len(courses) or any(one.state != "ended" for one in courses),
