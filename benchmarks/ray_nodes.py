@@ -175,7 +175,7 @@ def driver(bench: Bench) -> None:
 
 def stopped(bench: Bench, name: str, number: signal.Signals) -> None:
     """The driver gets a signal while tests run on all nodes; how long it takes until none of them is left."""
-    nodes = cluster(bench.folder, NAMES)
+    folders, nodes = unit_folders(), cluster(bench.folder, NAMES)
     try:
         process = bench.drive(nodes, name)
         while process.poll() is None and not all(busy(node, stand_in=bench.stand_in) for node in nodes):
@@ -196,6 +196,10 @@ def stopped(bench: Bench, name: str, number: signal.Signals) -> None:
         bench.tell(name, 12)
     finally:
         end(nodes)
+
+
+def unit_folders() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("quantgate-unit-*"))
 
 
 def busy(node: Node, *, stand_in: bool) -> bool:

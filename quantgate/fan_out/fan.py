@@ -96,14 +96,12 @@ def fan_out(asked: Asked, engine_of: Callable[[], Engine], stream: TextIO) -> Fa
 def _works(asked: Asked, what: Plan, places: Sequence[Place], keeping: Keeping) -> list[Work]:
     on_gpus = _on_gpus(asked, places)
     smallest = min((place.resources.get("CPU", 1.0) for place in places if place.resources.get("CPU")), default=1.0)
-    found = []
+    found, where = [], where_approved(asked, keeping)
     for group in asked.classes or [""]:
         names = {(unit.family, unit.checkpoint): "/".join(filter(None, (group, unit.family, unit.checkpoint))) for unit in what.units}
         for unit in what.units:
             first = next((one for one in what.units if one.is_reference and one.family == unit.family), None)
-            waits = (
-                first is not None and first != unit and (asked.updates or bool(_unapproved(what, first, where_approved(asked, keeping))))
-            )
+            waits = first is not None and first != unit and (asked.updates or bool(_unapproved(what, first, where)))
             found.append(
                 Work(
                     name=names[unit.family, unit.checkpoint],
