@@ -76,6 +76,7 @@ def _on_ray(options: argparse.Namespace) -> int:
 
 
 def _on_slurm(options: argparse.Namespace) -> int:
+    from quantgate.baselines import absolute
     from quantgate.fan_out import SlurmAsked, run_slurm
 
     for_ray = {"--runtime-env": options.runtime_env, "--image": options.image, "--ship": options.ship}
@@ -85,7 +86,7 @@ def _on_slurm(options: argparse.Namespace) -> int:
     asked = SlurmAsked(
         project=_project(),
         models=options.models.absolute(),
-        baselines=_baselines(options.baselines),
+        baselines=absolute(options.baselines),
         out=options.output.absolute(),
         families=options.family,
         suites=options.suites,
@@ -110,17 +111,14 @@ def _project() -> Path:
     return project
 
 
-def _baselines(given: str) -> str:
-    return ",".join(one if "://" in one else str(Path(one).absolute()) for one in given.split(","))
-
-
 def _asked(options: argparse.Namespace) -> "Asked":
+    from quantgate.baselines import absolute
     from quantgate.fan_out import Asked
 
     return Asked(
         project=_project(),
         models=options.models.absolute(),
-        baselines=_baselines(options.baselines),
+        baselines=absolute(options.baselines),
         into=options.output.absolute(),
         on=options.on,
         families=options.family,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from quantgate.baselines import is_url, links
 from quantgate.errors import ConfigurationError
 from quantgate.fan_out.engine import Need
 from quantgate.fan_out.wire import BASELINES, RECORDS
@@ -89,11 +90,11 @@ def _there(asked: Asked, path: Path) -> Path:
 
 def stores(baselines: str) -> list[str]:
     """Those of a chain of baselines that are no folders of this machine."""
-    return [one for one in baselines.split(",") if "://" in one]
+    return [one for one in links(baselines) if is_url(one)]
 
 
 def folders(baselines: str) -> list[Path]:
-    return [Path(one) for one in baselines.split(",") if one and "://" not in one]
+    return [Path(one) for one in links(baselines) if not is_url(one)]
 
 
 def environment_of(asked: Asked) -> Mapping[str, Any]:
