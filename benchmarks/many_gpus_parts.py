@@ -67,18 +67,25 @@ def approve(plan: Plan) -> Iterator[Row]:
 
 
 def side_by_side(plan: Plan) -> Iterator[Row]:
-    """Checkpoints over the slots against one after the other; the many come first, so that what the first boot of a checkpoint costs is
-    theirs to pay."""
-    count, seen = len(plan.gpus), {}
-    for workers in (count, 1):
-        name = f"n{workers}"
-        gpus = ",".join(plan.gpus[:workers])
-        command = [*_pytest(plan), "-m", f"({GATES}) and not throughput", f"-n{workers}", f"--gpu={gpus}", f"--records={plan.out / name}"]
-        seen[name] = used_by(command, plan.slots, plan.out / f"{name}.log", ROOT)
-        yield _row(f"-n {workers}", seen[name], plan, name)
-    ratio = seen["n1"].seconds / seen[f"n{count}"].seconds
-    alike = compared(plan.out / f"n{count}", plan.out / "n1")
-    yield Row(f"-n {count} against -n 1", {"times": round(ratio, 2), "of": count, **alike})
+    """Checkpoints over the slots; before `one_by_one`, so that what the first boot of a checkpoint costs is theirs to pay."""
+    yield _over(plan, len(plan.gpus))
+
+
+def one_by_one(plan: Plan) -> Iterator[Row]:
+    """One after the other on the first slot, and how many times as fast the slots were side by side."""
+    count, alone = len(plan.gpus), _over(plan, 1)
+    yield alone
+    if (file := plan.out / "side-by-side.json").is_file():
+        together = msgspec.json.decode(file.read_bytes(), type=list[Row])[0]
+        ratio = alone.figures["seconds"] / together.figures["seconds"]
+        alike = compared(plan.out / f"n{count}", plan.out / "n1")
+        yield Row(f"-n {count} against -n 1", {"times": round(ratio, 2), "of": count, **alike})
+
+
+def _over(plan: Plan, workers: int) -> Row:
+    name, gpus = f"n{workers}", ",".join(plan.gpus[:workers])
+    command = [*_pytest(plan), "-m", f"({GATES}) and not throughput", f"-n{workers}", f"--gpu={gpus}", f"--records={plan.out / name}"]
+    return _row(f"-n {workers}", used_by(command, plan.slots, plan.out / f"{name}.log", ROOT), plan, name)
 
 
 def _pytest(plan: Plan) -> list[str]:
@@ -270,6 +277,7 @@ def fan_out(plan: Plan) -> Iterator[Row]:
 PARTS: dict[str, Callable[[Plan], Iterator[Row]]] = {
     "approve": approve,
     "side-by-side": side_by_side,
+    "one-by-one": one_by_one,
     "neighbours": neighbours,
     "tensor-parallel": tensor_parallel,
     "fan-out": fan_out,

@@ -10,7 +10,7 @@ from quantgate.baselines import is_url, links
 from quantgate.errors import ConfigurationError
 from quantgate.fan_out.engine import Need
 from quantgate.fan_out.wire import BASELINES, RECORDS
-from quantgate.registry import PRECISIONS
+from quantgate.registry import marked
 
 PYTEST = ("{python}", "-m", "pytest")
 UPDATE = "--snapshot-update"
@@ -79,8 +79,7 @@ def command_of(asked: Asked, family: str, checkpoint: str, on_gpus: bool, more: 
         "inconclusive": asked.inconclusive,
     }
     options = [f"--{name}={value}" for name, value in given.items() if value is not None]
-    marked = ["-m", " or ".join(PRECISIONS), "-p", "no:cacheprovider", "-v"]
-    return [*asked.program, *marked, *options, "--reuse", *more, *asked.more]
+    return [*asked.program, "-p", "no:cacheprovider", "-v", *options, "--reuse", *more, *marked(asked.more)]
 
 
 def _there(asked: Asked, path: Path) -> Path:

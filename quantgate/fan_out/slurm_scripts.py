@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from quantgate.errors import ConfigurationError
-from quantgate.registry import PRECISIONS
+from quantgate.registry import marked
 
 STOP_SECONDS = 120
 """From SIGINT to the time limit. Slurm counts by the minute, and may send it up to a minute early."""
@@ -119,7 +119,7 @@ def array_script(asked: SlurmAsked, count: int, gpus: int) -> str:
     ]
     given: dict[str, object] = {"family": asked.families, "suites": asked.suites, "gpu": asked.gpu, "tp": asked.tp}
     given |= {"models": asked.models, "baselines": asked.baselines, "data-dir": asked.data_dir, "inconclusive": asked.inconclusive}
-    pytest = [asked.python, "-m", "pytest", "-m", " or ".join(PRECISIONS), "-p", "no:cacheprovider"]
+    pytest = [asked.python, "-m", "pytest", "-p", "no:cacheprovider"]
     pytest += [f"--{name}={value}" for name, value in given.items() if value is not None]
     own = [f'--shard="$SLURM_ARRAY_TASK_ID/{count}"', f'--records={quoted(paths.shards)}/"$SLURM_ARRAY_TASK_ID"']
     own += ['${reuse:+"$reuse"}' if asked.again else "--reuse"]
@@ -130,7 +130,7 @@ def array_script(asked: SlurmAsked, count: int, gpus: int) -> str:
         options,
         asked.project,
         [*fresh, 'echo "quantgate: shard $SLURM_ARRAY_TASK_ID on $(hostname), start $((${SLURM_RESTART_COUNT:-0} + 1)), $(date)"'],
-        " ".join([*map(quoted, pytest), *own, *map(quoted, asked.more)]),
+        " ".join([*map(quoted, pytest), *own, *map(quoted, marked(asked.more))]),
     )
 
 

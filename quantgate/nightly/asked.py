@@ -8,7 +8,7 @@ import msgspec
 
 from quantgate.baselines import folder_of
 from quantgate.nightly.cases import Case, Phase
-from quantgate.registry import PRECISIONS
+from quantgate.registry import marked
 
 PYTEST = (sys.executable, "-m", "pytest")
 REPORT = (sys.executable, "-m", "quantgate", "report")
@@ -48,7 +48,7 @@ def options_of(asked: Asked, family: str, records: Path) -> list[str]:
     """What every pytest of this night and family is told."""
     given = {"gpu": asked.gpu, "tp": asked.tp, "family": family, "models": asked.models, "baselines": asked.baselines, "records": records}
     given |= {"data-dir": asked.data_dir, "inconclusive": asked.inconclusive}
-    return [f"--{name}={value}" for name, value in given.items() if value is not None] + list(asked.more)
+    return [f"--{name}={value}" for name, value in given.items() if value is not None]
 
 
 def collecting(asked: Asked, family: str, records: Path) -> list[str]:
@@ -70,5 +70,4 @@ def running(asked: Asked, cases: Sequence[Case], every: Sequence[Case], records:
 
 
 def _gates(asked: Asked, family: str, records: Path) -> list[str]:
-    """By the markers of precisions, which the harness's own tests have not."""
-    return [*asked.program, *options_of(asked, family, records), "-m", " or ".join(PRECISIONS)]
+    return [*asked.program, *options_of(asked, family, records), *marked(asked.more)]

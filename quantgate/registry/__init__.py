@@ -3,6 +3,7 @@
 from quantgate.registry.hub import fetch, here_alone, in_cache, local_folder, locate
 from quantgate.registry.limits import refuse_senseless
 from quantgate.registry.manifest import MANIFEST, Base, Calibration, Manifest, Repair, made_by, read_manifest, write_manifest
+from quantgate.registry.marked import marked
 from quantgate.registry.models import DUMMY, PRECISIONS, REFERENCE_PRECISION, Checkpoint, DeclaredSuite, Family, Registry, Serve, Tolerance
 from quantgate.registry.reading import load
 
@@ -28,6 +29,7 @@ __all__ = [
     "local_folder",
     "locate",
     "made_by",
+    "marked",
     "read_manifest",
     "refuse_senseless",
     "write_manifest",

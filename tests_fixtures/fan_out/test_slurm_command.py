@@ -36,7 +36,8 @@ def test_what_is_typed_stands_in_the_script(project: Path, slurm: LittleSlurm, c
     assert f"cd {project} " in array
     last = array.splitlines()[-1]
     assert f"--models={project}/models.toml --baselines={project}/baselines --inconclusive=fail" in last
-    assert last.endswith(" --reuse --must-run")
+    assert " --reuse -m 'bf16 or fp8 " in last
+    assert last.endswith(" --must-run")
     assert slurm.calls[0] == f"sbatch --parsable {project}/out/array.sbatch"
     assert capsys.readouterr().err.startswith("quantgate fan-out: job 41: 1 task, a shard each (small); job 42 merges behind them\n")
 

@@ -60,9 +60,10 @@ def test_the_array_is_a_task_a_shard_that_goes_on_where_it_was() -> None:
         "set -u",
         "cd /p || exit 2",
         'echo "quantgate: shard $SLURM_ARRAY_TASK_ID on $(hostname), start $((${SLURM_RESTART_COUNT:-0} + 1)), $(date)"',
-        "exec /p/.venv/bin/python -m pytest -m 'bf16 or fp8 or nvfp4 or mxfp4 or int8 or int4' -p no:cacheprovider "
+        "exec /p/.venv/bin/python -m pytest -p no:cacheprovider "
         "--family=a,b --gpu=auto --models=/p/models.toml --baselines=/p/baselines,s3://team/b --inconclusive=warn "
-        '--shard="$SLURM_ARRAY_TASK_ID/3" --records=/shared/out/shards/"$SLURM_ARRAY_TASK_ID" --reuse --stop-early',
+        '--shard="$SLURM_ARRAY_TASK_ID/3" --records=/shared/out/shards/"$SLURM_ARRAY_TASK_ID" --reuse '
+        "-m 'bf16 or fp8 or nvfp4 or mxfp4 or int8 or int4' --stop-early",
     ]
 
 
@@ -93,12 +94,14 @@ def test_bash_reads_odd_paths_as_they_are(tmp_path: Path) -> None:
     (out / "shards" / "2").mkdir()
     project.mkdir()
     program, told = told_by(tmp_path)
-    what = asked(project=project, out=out, models=project / "m.toml", python=program, more=("-k", "it's * a $HOME"))
+    what = asked(project=project, out=out, models=project / "m.toml", python=program, more=("-k", "it's * a $HOME", "-m", "not throughput"))
     environment = {**os.environ, "SLURM_ARRAY_TASK_ID": "2"}
     subprocess.run(["/bin/bash", "-c", array_script(what, 2, 0)], check=True, env=environment, cwd="/", capture_output=True)
     _, where, given = json.loads(told.read_text(encoding="utf-8"))
     assert where == str(project)
-    assert given[-5:] == ["--shard=2/2", f"--records={out}/shards/2", "--reuse", "-k", "it's * a $HOME"]
+    assert given[-7:-3] == ["--shard=2/2", f"--records={out}/shards/2", "--reuse", "-m"]
+    assert given[-3].endswith(" or int4) and (not throughput)")
+    assert given[-2:] == ["-k", "it's * a $HOME"]
     assert f"--models={project}/m.toml" in given
     subprocess.run(["/bin/bash", "-c", merge_script(what)], check=True, env=environment, cwd="/", capture_output=True)
     _, where, given = json.loads(told.read_text(encoding="utf-8"))
