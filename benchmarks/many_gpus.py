@@ -1,7 +1,7 @@
 """What changes when all GPUs of a host are at work: checkpoints side by side, a neighbour's noise, tensor parallelism, fan-out.
 
     python -m benchmarks.many_gpus --gpu=0,1 --models=models.toml --family=reference -o out
-    python -m benchmarks.many_gpus --gpu=0,1,2,3,4,5,6,7 --models=models.toml --family=smollm2,reference -o out --parts=side-by-side,one-by-one
+    python -m benchmarks.many_gpus --gpu=0,1,2,3,4,5,6,7 --models=models.toml --family=a,b -o out --parts=side-by-side,one-by-one
 
 For any number of devices, the cores of a CPU too (--gpu=cpu:0,cpu:1). What each part saw lies in OUT/<part>.json, and the table is
 printed of all that is there, whenever it was measured.

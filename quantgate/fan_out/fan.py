@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import importlib.metadata
 import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import TextIO
 
 import msgspec
 
-from quantgate import folders, registry
+from quantgate import __version__, folders, registry
 from quantgate.baselines import open_baselines
 from quantgate.errors import ConfigurationError, QuantgateError, StoreAwayError
 from quantgate.fan_out import asked as options
@@ -244,7 +243,7 @@ def _like(asked: Asked, started: str) -> Shard:
         host=socket.gethostname(),
         started=started,
         ended=_now(),
-        quantgate=importlib.metadata.version("quantgate"),
+        quantgate=__version__,
     )
 
 

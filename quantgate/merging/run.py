@@ -1,14 +1,13 @@
 """Many folders of records -> one: read, refused or chosen, judged again, written whole, told."""
 
 import hashlib
-import importlib.metadata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from quantgate import registry
+from quantgate import __version__, registry
 from quantgate.baselines import open_baselines
 from quantgate.errors import ConfigurationError, MeasurementError, QuantgateError
 from quantgate.history import FILE, Line, append
@@ -201,7 +200,7 @@ def _shard(parts: Sequence[Part], inconclusive: str, models_sha256: str, exit_co
         started=min(started, default=""),
         ended=max([one.ended for one in shards if one.ended is not None] or started, default=""),
         exit_code=GOOD if exit_code == GOOD else FAILED,
-        quantgate=importlib.metadata.version("quantgate"),
+        quantgate=__version__,
         merged_from=sorted({name for part in parts for name in (part.shard.merged_from if part.shard else ()) or [part.name]}),
     )
 

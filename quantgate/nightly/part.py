@@ -5,11 +5,11 @@ import hashlib
 import os
 import platform
 from collections.abc import Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 
+from quantgate import __version__
 from quantgate.history import Line
 from quantgate.matrix import cut, shard_of, units
 from quantgate.nightly.asked import Asked
@@ -27,10 +27,6 @@ def part_of(asked: Asked, loaded: Registry, families: Sequence[Family], known: C
     every = units(loaded, families, known, lines, asked.tp)
     parts = cut(every, place.count)
     own = parts[place.index - 1]
-    try:
-        installed = version("quantgate")
-    except PackageNotFoundError:
-        installed = ""
     return Shard(
         index=place.index,
         count=place.count,
@@ -43,7 +39,7 @@ def part_of(asked: Asked, loaded: Registry, families: Sequence[Family], known: C
         must_run="--must-run" in asked.more,
         host=platform.node(),
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        quantgate=installed,
+        quantgate=__version__,
     )
 
 
