@@ -12,6 +12,9 @@ from quantgate.plain_text import HIDDEN
 SCHEME = "://"
 HAS_A_USER = ("ssh", "sftp", "abfs", "abfss", "adl", "az", "hf")
 """Schemes in whose URLs a name before @ is no secret."""
+LOCAL = ("file", "local")
+OF_A_STORE = ("approved", "objects")
+"""What a store has at its top."""
 
 
 def links(where: str) -> list[str]:
@@ -55,6 +58,16 @@ def _refuse(url: str) -> None:
         )
     if not rest.strip("/"):
         raise ConfigurationError(f"--baselines={url}: it names no place; write a bucket or a folder behind {SCHEME}")
+    if scheme in LOCAL and (found := _as_git_has_them(Path(rest))) is not None:
+        raise ConfigurationError(
+            f"--baselines={url}: baselines lie there as git has them ({found}), and a store keeps them otherwise; write --baselines={rest}"
+        )
+
+
+def _as_git_has_them(folder: Path) -> str | None:
+    """A file where a folder of baselines would have it, and no store."""
+    found = (file.relative_to(folder) for file in folder.glob("*/*/*/*.json"))
+    return next((str(file) for file in found if file.parts[0] not in OF_A_STORE), None)
 
 
 def _credentials(scheme: str, rest: str) -> str | None:

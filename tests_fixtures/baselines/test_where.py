@@ -39,3 +39,16 @@ def test_what_cannot_be_one_is_a_sentence_without_the_secret(where: str, said: s
 @pytest.mark.parametrize("url", ["hf://datasets/org/name@revision/x", "sftp://ann@host/x", "hf://org/name@revision"])
 def test_a_name_before_at_that_is_no_secret_is_taken(url: str) -> None:
     assert links(url) == [url]
+
+
+def test_a_folder_as_git_has_it_is_not_taken_for_an_empty_store(tmp_path: Path) -> None:
+    file = tmp_path / "cpu" / "reference" / "bf16" / "reference-text.json"
+    file.parent.mkdir(parents=True)
+    assert links(f"file://{tmp_path}") == [f"file://{tmp_path}"]
+    file.touch()
+    with pytest.raises(
+        ConfigurationError, match=rf"as git has them \(cpu/reference/bf16/reference-text\.json\).*write --baselines={tmp_path}$"
+    ):
+        links(f"file://{tmp_path}")
+    file.parents[2].rename(tmp_path / "approved")
+    assert links(f"file://{tmp_path}")
