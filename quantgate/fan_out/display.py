@@ -44,6 +44,7 @@ def line_of(course: Course) -> str:
         return ""
     if course.is_over and course.attempts:
         codes = f", exit code {course.codes[-1]}" if course.codes else ""
+        codes += ", none of its tests was selected" if course.selected_nothing else ""
         said += f" after {course.seconds / 60:.1f} min{codes}, {course.done} of {len(work.suites)} suites measured"
     return in_a_line(without_secrets(said + (f": {course.why}" if course.why else "")))
 

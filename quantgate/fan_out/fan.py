@@ -19,7 +19,7 @@ from quantgate.fan_out.driving import Driver
 from quantgate.fan_out.engine import Engine, Place
 from quantgate.fan_out.keeping import UNITS, Keeping, sign, tail_of
 from quantgate.fan_out.wire import RECORDS, Job, News
-from quantgate.fan_out.work import Course, Work
+from quantgate.fan_out.work import NO_TESTS, Course, Work
 from quantgate.history import files, read
 from quantgate.matrix import Unit, units
 from quantgate.merging import Merged, merge, told
@@ -204,8 +204,11 @@ def _merge(asked: Asked, fanned: Fanned, keeping: Keeping, started: str, say: Ca
         for one in courses:
             if one.state != "ended":
                 fanned.unfinished.append(f"{one.work.name} has no end: {one.why or one.state}")
-            elif one.codes and one.codes[-1] not in (0, 1, 5):
+            elif one.codes and one.codes[-1] not in (0, 1, NO_TESTS):
                 fanned.unfinished.append(f"{one.work.name}: pytest ended with exit code {one.codes[-1]}: {tail_of(one.work)}")
+        if courses and all(one.selected_nothing for one in courses):
+            fanned.unfinished.append(f"no test of any unit was selected; look at what stands behind --: {' '.join(asked.more)}")
+        courses = [one for one in courses if not one.selected_nothing]
         sign(courses, _like(asked, started))
         parts = [one.work.folder / RECORDS for one in courses if (one.work.folder / RECORDS).is_dir()]
         if fanned.was_interrupted or not parts:

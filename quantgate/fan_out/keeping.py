@@ -108,8 +108,10 @@ def tail_of(work: Work, lines: int = 1) -> str:
 
 def sign(courses: Sequence[Course], like: Shard) -> None:
     """shard.json of each unit, by which merging knows them for the parts of one whole: what its own pytest wrote there knows nothing of
-    the others. `like`: what all have in common."""
-    matrix = sorted(key for course in courses for key in course.work.keys)
+    the others. What was asked of it is what that pytest had selected (a `-m` may leave suites out), where it came to its end. `like`: what
+    all have in common."""
+    asked = [_asked(course) for course in courses]
+    matrix = sorted(key for keys in asked for key in keys)
     cut = [[course.work.family] for course in courses]
     for number, course in enumerate(courses, 1):
         folder = course.work.folder / RECORDS
@@ -122,7 +124,7 @@ def sign(courses: Sequence[Course], like: Shard) -> None:
             index=number,
             count=len(courses),
             matrix=matrix,
-            mine=sorted(course.work.keys),
+            mine=asked[number - 1],
             cut=cut,
             device_class=own.device_class if own is not None else like.device_class,
             models_sha256=own.models_sha256 if own is not None else like.models_sha256,  # another one on a node is merging's to refuse
@@ -132,3 +134,8 @@ def sign(courses: Sequence[Course], like: Shard) -> None:
             exit_code=course.codes[-1] if done and course.codes and course.codes[-1] >= 0 else None,
         )
         write_shard(folder, shard)
+
+
+def _asked(course: Course) -> list[str]:
+    own = read_shard(course.work.folder / RECORDS) if course.state == "ended" else None
+    return sorted(course.work.keys if own is None else set(own.mine) & set(course.work.keys))

@@ -7,6 +7,8 @@ import msgspec
 
 from quantgate.fan_out.engine import Need
 
+NO_TESTS = 5
+"""Pytest's exit code where it has selected none."""
 State = Literal["waits", "queued", "asked", "runs", "ended", "lost", "stopped", "left"]
 """waits: for another unit; asked: the cluster has it and no node yet; lost: nodes died under it once too often; left: never run."""
 
@@ -44,6 +46,11 @@ class Course(msgspec.Struct, kw_only=True):
     codes: list[int] = []
     why: str = ""
     attempts: int = 0
+
+    @property
+    def selected_nothing(self) -> bool:
+        """Whether a `-m`, `-k` or path left none of its tests."""
+        return self.state == "ended" and self.codes[-1:] == [NO_TESTS]
 
     @property
     def is_over(self) -> bool:

@@ -62,6 +62,18 @@ def test_every_record_is_there_once_and_merged(tmp_path: Path, temporary: Path) 
 
 
 @pytest.mark.thorough
+def test_what_a_user_leaves_out_is_not_missing(tmp_path: Path) -> None:
+    project = ScriptedProject(tmp_path / "p")
+    fanned, said = run(project, LocalCluster("one", "two"), more=("-m", "nvfp4", "-k", "not prose"))
+    assert fanned.exit_code == 0
+    assert records(tmp_path / "p" / "out" / "records") == ["ada/nvfp4:reference-text", "bell/nvfp4:reference-text"]
+    assert said.count("none of its tests was selected") == 4
+    again, said = run(project, LocalCluster("one", "two"), more=("-m", "nvfp5"))
+    assert again.exit_code == 2
+    assert again.unfinished == ["no test of any unit was selected; look at what stands behind --: -m nvfp5"]
+
+
+@pytest.mark.thorough
 def test_a_node_that_dies_has_its_unit_done_elsewhere_and_nothing_is_measured_twice(tmp_path: Path) -> None:
     project = ScriptedProject(tmp_path / "p", seconds=1.0)
 
