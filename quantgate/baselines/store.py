@@ -86,7 +86,8 @@ class Store:
         try:
             return _within(seconds, lambda: ask(*self._open()))
         except (FileNotFoundError, FileExistsError) as error:
-            if not _says(error, NO_SUCH):
+            nowhere = what == "write" and isinstance(error, FileNotFoundError)  # as Google's store says it
+            if not nowhere and not _says(error, NO_SUCH):
                 raise
             raise StoreAwayError(f"{self.url}: there is no such bucket or repository; look at its name") from None
         except Exception as error:  # noqa: BLE001 (each file system has its own errors, and none may end a run)

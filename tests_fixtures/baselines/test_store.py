@@ -111,6 +111,16 @@ def test_each_failure_is_a_sentence_without_a_secret(
     assert "hunter22" not in str(raised.value)
 
 
+def test_what_cannot_be_written_for_want_of_a_place_is_no_missing_file(plain: type[Plain], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise FileNotFoundError("http://host/upload/storage/v1/b/nobody/o")
+
+    monkeypatch.setattr(plain, "pipe_file", fails)
+    with pytest.raises(StoreAwayError, match=r"^plain://nobody/y: there is no such bucket or repository; look at its name$"):
+        Store("plain://nobody/y").create("a", b"1")
+    assert Store("plain://nobody/y").read("a") is None
+
+
 def test_a_store_that_does_not_answer_is_waited_for_once(plain: type[Plain], monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     for_ever = threading.Event()
