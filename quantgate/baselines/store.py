@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from quantgate.baselines.where import LOCAL
 from quantgate.errors import StoreAwayError
 from quantgate.plain_text import in_a_line, without_secrets
 
@@ -29,7 +30,6 @@ S3 = ("s3", "s3a")
 S3_CALLS = {"connect_timeout": 5, "read_timeout": 15, "retries": {"max_attempts": 2, "mode": "standard"}}
 """For botocore, where fsspec's own configuration says nothing: seconds, and how often a call is sent."""
 EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
-LOCAL = ("file", "local")
 DENIED = re.compile(r"\b(?:40[13]|accessdenied|access denied|forbidden|unauthorized|read-only|read only)\b", re.IGNORECASE)
 NO_SUCH = re.compile(r"bucket does not exist|nosuchbucket|repository not found", re.IGNORECASE)
 NO_CREDENTIALS = re.compile(r"credentials", re.IGNORECASE)
